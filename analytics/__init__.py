@@ -1,0 +1,1 @@
+"""Numbers about members: features, learned models, and the generated demo shop."""

@@ -1,0 +1,1 @@
+"""The conversation: agent loop, chat models, guard, approvals, and the API."""

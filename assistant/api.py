@@ -1,0 +1,336 @@
+"""How do programs talk to Patron?
+
+FastAPI: tokens, chat as server-sent events, threads, approvals, search, health.
+The caller comes from the token alone. Bodies are bounded before they are read
+and refused when their JSON is not strict; errors are problem+json (RFC 9457)
+and say what to do.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import text
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistant import memory
+from assistant.agent import LONGEST_MESSAGE, card
+from assistant.desk import Desk
+from assistant.tokens import Brake, Tokens, secret_of
+from members import approvals as record
+from members.access import Caller, Role
+from members.errors import BadInput, NotAllowed, NotFound, Refusal, RuleBroken
+
+COOKIE = "patron_token"
+LARGEST_BODY = 1_000_000
+_STATUS: dict[type[Refusal], int] = {NotFound: 404, NotAllowed: 403, RuleBroken: 409, BadInput: 422}
+
+
+Given = TypeVar("Given", bound=BaseModel)
+
+
+class NotSignedIn(Exception):
+    """The request carries no valid token."""
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SignIn(_Body):
+    """Login and password."""
+
+    login: str = Field(min_length=1, max_length=120)
+    password: str = Field(min_length=1, max_length=1024)
+
+
+class Say(_Body):
+    """One message. Only its text counts: roles, tools or earlier turns cannot be sent."""
+
+    text: str = Field(min_length=1, max_length=LONGEST_MESSAGE)
+    thread_id: str | None = Field(default=None, max_length=64)
+
+
+class Decision(_Body):
+    """The caller's answer to an approval card."""
+
+    decision: Literal["yes", "no"]
+    language: Literal["en", "zh"] | None = None
+
+
+class Find(_Body):
+    """A search over policy or products, for staff."""
+
+    question: str = Field(min_length=1, max_length=300)
+    kind: Literal["policy", "products"] = "policy"
+    mode: Literal["fused", "bm25", "vectors"] = "fused"
+    limit: int = Field(default=5, ge=1, le=50)
+
+
+def build(desk: Desk) -> FastAPI:
+    """The application of one desk."""
+    app = FastAPI(title="Patron", version="0.1.0", description="The assistant of an online shop's members and of those who look after them.")
+    app.state.desk, app.state.tokens, app.state.brake = desk, Tokens(secret_of(desk.settings.home)), Brake()
+    app.add_middleware(_Bounded)
+    app.add_middleware(_Headers, desk=desk, tokens=app.state.tokens)
+    _errors(app)
+    _sign_in_routes(app)
+    _chat_routes(app)
+    _staff_routes(app)
+    return app
+
+
+# --- who is asking ----------------------------------------------------------------------
+
+
+def caller_of(request: Request) -> Caller:
+    """The caller behind the bearer token or the faces' cookie. Raises NotSignedIn."""
+    header = request.headers.get("authorization", "")
+    token = header.removeprefix("Bearer ").strip() if header.startswith("Bearer ") else request.cookies.get(COOKIE, "")
+    found = request.app.state.tokens.read(token)
+    caller: Caller | None = request.app.state.desk.caller(*found) if found else None
+    if caller is None:
+        raise NotSignedIn
+    return caller
+
+
+def the_desk(request: Request) -> Desk:
+    """The desk this application serves."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+Asking = Annotated[Caller, Depends(caller_of)]
+TheDesk = Annotated[Desk, Depends(the_desk)]
+
+
+def _staff(caller: Caller) -> None:
+    if caller.role is Role.MEMBER:
+        raise NotAllowed("This is for the shop's staff.")
+
+
+# --- routes -----------------------------------------------------------------------------
+
+
+def _sign_in_routes(app: FastAPI) -> None:
+    @app.post("/api/v1/token", tags=["sign in"], openapi_extra=_documented(SignIn))
+    async def token(request: Request, desk: TheDesk) -> dict[str, str]:
+        """A token for a login and password; send it as `Authorization: Bearer …`. Good for 30 minutes."""
+        given = await _read(request, SignIn)
+        account = sign_in(request, given.login, given.password)
+        return {"token": request.app.state.tokens.issue(account), "role": account.role}
+
+    @app.get("/api/v1/me", tags=["sign in"])
+    def me(caller: Asking) -> dict[str, str | None]:
+        """Who this token stands for."""
+        return {"role": caller.role.value, "member_id": caller.member_id, "name": caller.name, "language": caller.language}
+
+    @app.get("/health", tags=["operation"])
+    def health(desk: TheDesk) -> dict[str, Any]:
+        """Whether the stores answer, and what this desk runs on."""
+        with desk.database.read() as session:
+            session.connection().execute(text("SELECT 1"))
+        entries = {kind: len(found) for kind, found in desk.index.entries.items()}
+        return {"status": "ok", "model": desk.settings.model, "today": desk.today.isoformat(), "index": entries}
+
+
+def sign_in(request: Request, login: str, password: str) -> Any:
+    """The account of a right password. Raises BadInput with the same words for an unknown login."""
+    brake: Brake = request.app.state.brake
+    if not brake.allows(login):
+        raise RuleBroken("Too many wrong passwords for this login. Please wait five minutes.")
+    account = request.app.state.desk.sign_in(login, password)
+    if account is None:
+        brake.wrong(login)
+        raise BadInput("Login or password is wrong.")
+    return account
+
+
+def _chat_routes(app: FastAPI) -> None:
+    @app.post("/api/v1/chat", tags=["chat"], openapi_extra=_documented(Say), response_class=StreamingResponse)
+    async def chat(request: Request, caller: Asking, desk: TheDesk) -> StreamingResponse:
+        """Say something; the answer comes as server-sent events, the last one being `answer` or `failed`."""
+        given = await _read(request, Say)
+        events = desk.chat(caller, given.text, given.thread_id)
+        first = await anext(events)
+        return StreamingResponse(_wire(first, events), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+    @app.get("/api/v1/threads", tags=["chat"])
+    def threads(caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
+        """The caller's conversations, newest first."""
+        with desk.database.read() as session:
+            return [{"thread_id": t.id, "title": t.title, "updated_at": t.updated_at.isoformat()} for t in memory.threads(session, caller)]
+
+    @app.get("/api/v1/threads/{thread_id}", tags=["chat"])
+    def thread(thread_id: str, caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
+        """What was said in one of the caller's conversations."""
+        said = [m for m in desk.thread(caller, thread_id) if m.kind == "human" or (m.kind == "ai" and m.content)]
+        return [{"from": "you" if m.kind == "human" else "patron", "text": m.content, "at": m.created_at.isoformat()} for m in said]
+
+    @app.get("/api/v1/threads/{thread_id}/approvals", tags=["chat"])
+    def waiting(thread_id: str, caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
+        """What waits for a yes in a conversation."""
+        with desk.database.read() as session:
+            found = record.open_in(session, caller, thread_id, now=desk.now())
+        shown = [
+            card(a.tool, {"facts": a.card["facts"], "approval_id": a.id, "expires_at": a.expires_at.isoformat()}, caller.language, desk.today.isoformat())
+            for a in found
+        ]
+        return [c.data() for c in shown]
+
+    @app.post("/api/v1/approvals/{approval_id}", tags=["chat"], openapi_extra=_documented(Decision))
+    async def decide(approval_id: str, request: Request, caller: Asking, desk: TheDesk) -> dict[str, str]:
+        """Say yes or no to what waits. A second yes returns the first one's words and does nothing."""
+        given = await _read(request, Decision)
+        said = await run_in_threadpool(desk.decide, caller, approval_id, given.decision == "yes", given.language or "")
+        return {"text": said}
+
+
+def _staff_routes(app: FastAPI) -> None:
+    @app.post("/api/v1/search", tags=["staff"], openapi_extra=_documented(Find))
+    async def search(request: Request, caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
+        """Search policy or products and see the score of each part."""
+        _staff(caller)
+        given = await _read(request, Find)
+        hits = desk.search(given.question, kind=given.kind, limit=given.limit, mode=given.mode)
+        return [
+            {"id": h.entry.id, "citation": h.entry.citation(caller.language), "score": h.score, "bm25": h.bm25, "cosine": h.cosine, "ranks": h.ranks}
+            for h in hits
+        ]
+
+    @app.post("/api/v1/index", tags=["staff"])
+    def index(caller: Asking, desk: TheDesk) -> dict[str, Any]:
+        """Bring the index in step with documents and catalogue, inside the process that owns it."""
+        if caller.role is not Role.ADMIN:
+            raise NotAllowed("Only an admin may index.")
+        return {kind: changes.__dict__ for kind, changes in desk.reindex().items()}
+
+
+async def _wire(first: Any, events: AsyncIterator[Any]) -> AsyncIterator[str]:
+    """Events as server-sent events: name and JSON data."""
+    yield _line(first)
+    async for event in events:
+        yield _line(event)
+
+
+def _line(event: Any) -> str:
+    return f"event: {event.kind}\ndata: {json.dumps(event.data(), ensure_ascii=False)}\n\n"
+
+
+# --- reading strictly -------------------------------------------------------------------
+
+
+async def _read(request: Request, kind: type[Given]) -> Given:
+    """A body as strict JSON of a kind. Raises BadInput for anything else."""
+    try:
+        raw = (await request.body()).decode("utf-8")
+        raw.encode("utf-16", "strict")
+        given = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        json.dumps(given, ensure_ascii=False).encode("utf-8")
+        return kind.model_validate(given, strict=True)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])
+        raise BadInput(f"The request does not fit: {wrong}") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"The body is not strict JSON: {error.__class__.__name__}.") from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
+def _documented(kind: type[BaseModel]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": kind.model_json_schema()}}}}
+
+
+class _Bounded:
+    """Refuses a body over the limit before anything reads it, by its length or as it comes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not str(scope["path"]).startswith("/api/"):
+            await self.app(scope, receive, send)
+            return
+        told = dict(scope["headers"]).get(b"content-length", b"0")
+        if not told.isdigit() or int(told) > LARGEST_BODY:
+            await _problem(413, "body_too_large", f"A request may have up to {LARGEST_BODY:,} bytes.")(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > LARGEST_BODY:
+                raise BadInput(f"A request may have up to {LARGEST_BODY:,} bytes.")
+            return message
+
+        await self.app(scope, counted, send)
+
+
+# --- errors and headers -----------------------------------------------------------------
+
+
+def _problem(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
+    body = {"type": f"about:blank#{code}", "title": code.replace("_", " "), "status": status, "detail": detail, **more}
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def _errors(app: FastAPI) -> None:
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)
+        return _problem(_STATUS.get(type(error), 400), error.code, error.fact, **({"instead": error.instead} if error.instead else {}))
+
+    async def signed_out(_: Request, __: Exception) -> Response:
+        response = _problem(401, "not_signed_in", "Sign in at POST /api/v1/token and send the token as Authorization: Bearer.")
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+
+    app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(NotSignedIn, signed_out)
+
+
+class _Headers:
+    """No page may be framed or sniffed; a token past half its life is renewed while its owner is active."""
+
+    def __init__(self, app: ASGIApp, desk: Desk, tokens: Tokens) -> None:
+        self.app, self.desk, self.tokens = app, desk, tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        token = Request(scope).cookies.get(COOKIE)
+        fresh = self.tokens.renewed(token) if token else None
+
+        async def adding(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                carrier = Response()
+                if fresh:
+                    set_cookie(carrier, fresh, secure=self.desk.settings.secure_cookies)
+                more = [(k, v) for k, v in carrier.raw_headers if k == b"set-cookie"]
+                message["headers"] = [*message.get("headers", []), *_SAFE, *more]
+            await send(message)
+
+        await self.app(scope, receive, adding)
+
+
+_SAFE = [(b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN"), (b"referrer-policy", b"no-referrer")]
+
+
+def set_cookie(response: Response, token: str, *, secure: bool) -> None:
+    """Keep a token in the browser where no script can read it."""
+    response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=secure, max_age=1800)

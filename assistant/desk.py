@@ -1,0 +1,281 @@
+"""Where is everything built and joined?
+
+The one place that opens the stores, loads the models and hands each request
+what it needs. Faces, API, CLI and evaluation all talk to a desk.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, date, datetime
+from itertools import accumulate
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from sqlmodel import select
+
+import prompts
+from analytics import recommender
+from analytics.features import member_features
+from analytics.recommender import Recommender
+from analytics.shelf import Card, Shelf, today_version
+from assistant import agent, guard, memory
+from assistant.agent import LONGEST_MESSAGE, Setting, Turn
+from assistant.chat_models import OpenAICompatible
+from assistant.embedded import model as embedded
+from assistant.embedded import writer
+from assistant.embedded.router import Router
+from assistant.events import Event
+from assistant.settings import Settings
+from members import accounts, audience, catalogue, ledger, program
+from members import approvals as record
+from members.access import Caller, Role
+from members.database import Database
+from members.errors import BadInput, NotAllowed, NotFound
+from members.replay import histories
+from members.tables import Account, Message
+from retrieval.documents import Entry, load_knowledge
+from retrieval.embed import SentenceVectors
+from retrieval.index import Changes, Index
+from retrieval.search import Search
+from tools import knowledge, marketer, member, orders, products, support
+from tools.bench import Means, money
+from tools.gateway import Gateway, clean
+
+log = logging.getLogger("patron.desk")
+# Importing a tools module declares its tools.
+DECLARED = (knowledge, marketer, member, orders, products, support)
+
+
+def utc_now() -> datetime:
+    """The present instant, UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Desk:
+    """One shop, opened. Close it to give the index's directory back."""
+
+    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = utc_now) -> None:
+        """Open the record, the index and the models of a home folder."""
+        self.settings, self.now = settings, now
+        settings.home.mkdir(parents=True, exist_ok=True)
+        self.database = Database(settings.record_url())
+        self.database.migrate()
+        self.rules = settings.program()
+        self.today: date = settings.shop_day()
+        self.embed = SentenceVectors(settings.embedding_model)
+        self.index = Index(settings.home / "index", self.embed, url=settings.chroma_url)
+        self.search = Search(self.index)
+        self.shelf = Shelf(settings.home / "shelf")
+        self.recommender: Recommender = self.shelf.load("recommender") or Recommender()
+        self.router = self._load_router()
+        self.model: BaseChatModel = self._chat_model()
+        self._contexts: dict[Role, dict[str, Any]] = {}
+
+    # --- talking ------------------------------------------------------------------------
+
+    async def chat(self, caller: Caller, text: str, thread_id: str | None = None) -> AsyncIterator[Event]:
+        """Answer a caller's message in a thread of theirs, as events.
+
+        Raises NotFound for a thread of somebody else's, BadInput for an empty or
+        overlong message.
+        """
+        text = clean(text).strip()
+        if not text:
+            raise BadInput("The message is empty.")
+        if len(text) > LONGEST_MESSAGE:
+            raise BadInput(f"A message may have up to {LONGEST_MESSAGE:,} characters.")
+        with self.database.write() as session:
+            thread = memory.open_thread(session, caller, thread_id)
+        turn = Turn(self.gateway(caller, thread.id), self._setting(caller.role), thread, text)
+        async for event in turn.events():
+            yield event
+
+    def decide(self, caller: Caller, approval_id: str, yes: bool, language: str = "") -> str:
+        """A caller's button on an approval card; returns what to say and writes it to the thread."""
+        with self.database.read() as session:
+            approval = record.get(session, caller, approval_id)
+            thread = memory.open_thread(session, caller, approval.conversation_id)
+        text = agent.decide(self.gateway(caller, thread.id), approval_id, yes, language or caller.language)
+        with self.database.write() as session:
+            said = {"en": ("Yes", "No"), "zh": ("确认", "不用了")}[language or caller.language][0 if yes else 1]
+            memory.append(session, thread, [HumanMessage(said), AIMessage(text)], now=self.now(), extras={"approval": approval_id})
+        return text
+
+    def gateway(self, caller: Caller, thread_id: str) -> Gateway:
+        """The tools of one caller in one thread."""
+        return Gateway(self.database, caller, self.means(), thread_id, self.now)
+
+    def means(self) -> Means:
+        """What tools work with."""
+        return Means(self.rules, self.today, self.search, self.recommender, self.write_copy)
+
+    def thread(self, caller: Caller, thread_id: str) -> list[Message]:
+        """A thread's messages, for its owner. Raises NotFound for anybody else."""
+        with self.database.read() as session:
+            memory.open_thread(session, caller, thread_id)
+            return memory.stored(session, thread_id)
+
+    def figures(self, caller: Caller, member_id: str) -> dict[str, Any]:
+        """Series about one member for staff's plots: spend by month, points after each booking, the way up.
+
+        Raises NotAllowed for members.
+        """
+        if caller.role not in (Role.SUPPORT, Role.ADMIN):
+            raise NotAllowed("This is for support staff.")
+        with self.database.read() as session:
+            features = member_features(session, member_id, as_of=self.today)
+            past = histories(session, [member_id]).get(member_id)
+            booked = sorted(ledger.entries(session, member_id, limit=2_000), key=lambda e: (e.booked_on, e.id or 0))
+        here = program.standing(past.spends() if past else [], self.rules, on=self.today)
+        balances = accumulate(entry.points for entry in booked)
+        return {
+            "months": list(features.by_month),
+            "points": [(entry.booked_on.isoformat(), balance) for entry, balance in zip(booked, balances, strict=True)],
+            "standing": {"window_spend": money(here.spend_cents)},
+            "tiers": [
+                {"name_en": t.name_en, "name_zh": t.name_zh, "threshold": money(t.threshold_cents)} for t in self.rules.tiers.levels if t.threshold_cents
+            ],
+        }
+
+    def audience_choices(self) -> dict[str, list[Any]]:
+        """What an audience can be built from: tiers, cities and categories of this shop."""
+        with self.database.read() as session:
+            cities, shelves = audience.cities(session), audience.categories(session)
+        return {"tiers": [(t.name_en, t.key) for t in self.rules.tiers.levels], "cities": cities[:60], "categories": shelves}
+
+    def write_copy(self, facts: dict[str, Any]) -> list[dict[str, str]]:
+        """Three wordings of a campaign message: by the language model when there is one, checked, else embedded."""
+        safe = writer.write(facts)
+        if self.settings.model == "embedded":
+            return safe
+        known = {name: value for name, value in facts.items() if name not in ("channel", "tone", "language") and value is not None}
+        try:
+            reply = self.model.invoke(
+                [HumanMessage(prompts.render("copy/write.md", facts=known, channel=facts["channel"], tone=facts["tone"], language=facts["language"]))]
+            )
+            written = json.loads(str(reply.content)[str(reply.content).index("[") : str(reply.content).rindex("]") + 1])
+            backed = guard.Facts.of([json.dumps(known, ensure_ascii=False)])
+            kept = [{k: guard.plain(str(v)) for k, v in w.items() if k in ("subject", "text") and v} for w in written[:3]]
+            if len(kept) == 3 and all("text" in w and not guard.unbacked(" ".join(w.values()), backed, self.rules) for w in kept):
+                return [{**w, "written_by": self.settings.model} for w in kept]
+        except Exception as error:  # any endpoint trouble: the embedded words are always there
+            log.warning("the copy model failed: %s", type(error).__name__)
+        return safe
+
+    # --- who is asking ------------------------------------------------------------------
+
+    def sign_in(self, login: str, password: str) -> Account | None:
+        """The account if the password is right."""
+        with self.database.read() as session:
+            return accounts.verify(session, login, password)
+
+    def caller(self, account_id: str, epoch: int) -> Caller | None:
+        """The caller of a verified token, while the account counts."""
+        with self.database.read() as session:
+            return accounts.caller(session, account_id, epoch)
+
+    def caller_named(self, login: str) -> Caller:
+        """A caller by login, for the terminal and the evaluation. Raises NotFound."""
+        with self.database.read() as session:
+            account = session.exec(select(Account).where(Account.login == login.lower())).first()
+            found = accounts.caller(session, account.id, account.epoch) if account else None
+        if found is None:
+            raise NotFound(f"There is no account “{login}”. `patron user list` shows them.")
+        return found
+
+    # --- learning and indexing ----------------------------------------------------------
+
+    def train(self, progress: Callable[[str], None] = lambda step: None) -> list[Card]:
+        """Fit every model on the record and put it on the shelf with its card."""
+        progress("recommender")
+        with self.database.read() as session:
+            bought = recommender.purchases(session, until=self.today)
+        fitted = Recommender.fit(bought, as_of=self.today)
+        last = max((day for _, _, day in bought), default=self.today)
+        card = Card("recommender", today_version(self.today, len(bought)), f"purchases until {last.isoformat()}", self.today.isoformat(), len(bought))
+        self.shelf.save(fitted, card)
+        self.recommender = fitted
+        progress("router")
+        self.router = self._train_router()
+        self.model = self._chat_model()
+        return self.shelf.cards()
+
+    def reindex(self, progress: Callable[[str, int, int], None] = lambda kind, done, total: None) -> dict[str, Changes]:
+        """Bring the index in step with the policy documents and the catalogue."""
+        changes = {"policy": self.index.update("policy", load_knowledge(self.settings.knowledge()), lambda d, t: progress("policy", d, t))}
+        entries = list(self._catalogue())
+        changes["products"] = self.index.update("products", entries, lambda d, t: progress("products", d, t))
+        self.search.refresh()
+        return changes
+
+    def close(self) -> None:
+        """Give back the stores."""
+        self.index.close()
+        self.database.close()
+
+    # --- inside -------------------------------------------------------------------------
+
+    def _catalogue(self) -> Iterator[Entry]:
+        with self.database.read() as session:
+            for offer in catalogue.every(session):
+                product = offer.product
+                options = {language: _options([v.options_en if language == "en" else v.options_zh for v in offer.variants]) for language in ("en", "zh")}
+                parts = {
+                    "en": (product.name_en, product.description_en, product.tags_en),
+                    "zh": (product.name_zh, product.description_zh, product.tags_zh),
+                }
+                texts = {
+                    lang: " ".join(p for p in (text, options[lang], " ".join(tags), product.category if lang == "en" else "") if p)
+                    for lang, (_, text, tags) in parts.items()
+                }
+                facts: dict[str, str | int | float | bool] = {"price_cents": offer.least_cents, "category": product.category, "in_stock": offer.in_stock}
+                named = {lang: name for lang, (name, _, _) in parts.items() if name}
+                yield Entry(product.id, named or {"en": product.id}, {lang: text for lang, text in texts.items() if lang in named}, {}, facts)
+
+    def _setting(self, role: Role) -> Setting:
+        if role not in self._contexts:
+            with self.database.read() as session:
+                places = {"cities": ", ".join(audience.cities(session)[:40]), "categories": ", ".join(audience.categories(session)[:40])}
+            self._contexts[role] = {"shop": self.settings.shop()["name"], **places}
+        name = self.settings.model
+        return Setting(self.model, name, self.settings.turn_seconds, self.settings.token_budget, self._contexts[role])
+
+    def _chat_model(self) -> BaseChatModel:
+        if self.settings.model == "embedded":
+            return embedded.EmbeddedModel(router=self.router, embed=self.embed)
+        if not self.settings.base_url:
+            raise BadInput("PATRON_MODEL names a model but PATRON_BASE_URL no endpoint. Set both, or leave both out for the embedded model.")
+        names = [self.settings.model, *self.settings.fallback_models]
+        return OpenAICompatible(models=names, base_url=self.settings.base_url, api_key=self.settings.api_key, deadline=self.settings.turn_seconds - 2)
+
+    def _load_router(self) -> Router:
+        kept = self.shelf.load("router")
+        card = self.shelf.card("router")
+        if kept is None or card is None or card.version != _router_version(self.embed.name):
+            return self._train_router()
+        return Router.restored(kept, self.embed)
+
+    def _train_router(self) -> Router:
+        fitted = embedded.train(self.embed)
+        rows = sum(len(found) for found in prompts.examples().values())
+        card = Card(
+            "router", _router_version(self.embed.name), "prompts/embedded/examples", self.today.isoformat(), rows, notes="measured by `python -m eval routing`"
+        )
+        self.shelf.save(fitted.state(), card)
+        return fitted
+
+
+def _router_version(vectors: str) -> str:
+    """Changes with the examples and the vectors: a router of other ones is trained anew."""
+    folder = prompts.FOLDER / "embedded" / "examples"
+    digest = hashlib.sha256(vectors.encode())
+    for path in sorted(folder.glob("*.tsv")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _options(values: list[dict[str, str]]) -> str:
+    return " ".join(dict.fromkeys(value for options in values for value in options.values()))

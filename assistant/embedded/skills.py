@@ -1,0 +1,365 @@
+"""How is each thing done?
+
+One short story a label: a generator that yields the tool calls it needs and
+returns what to say. It is replayed from the start each time the model is asked,
+with the results so far, so it keeps no state of its own.
+"""
+
+import re
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from assistant.embedded import wish
+from assistant.embedded.turn import Result, Turn
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call to make next."""
+
+    tool: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Say:
+    """What to say: a phrase with its record and a note for the next turn."""
+
+    phrase: str
+    record: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    note: dict[str, Any] = field(default_factory=dict)
+    then: "Say | None" = None
+
+
+# A refusal names only what it knows; phrases may ask for any of these.
+NOTHING: dict[str, Any] = dict.fromkeys(("code", "fact", "instead", "passage", "state", "order_id", "on"), "")
+Story = Generator[Call, Result, Say]
+SKILLS: dict[str, Callable[[Turn], Story]] = {}
+
+
+def skill(*labels: str) -> Callable[[Callable[[Turn], Story]], Callable[[Turn], Story]]:
+    """Declare the story of one or more labels."""
+
+    def declare(story: Callable[[Turn], Story]) -> Callable[[Turn], Story]:
+        SKILLS.update(dict.fromkeys(labels, story))
+        return story
+
+    return declare
+
+
+def told(result: Result, phrase: str = "", **about: Any) -> Say:
+    """Word a result by its tool's phrase, or say why it was refused."""
+    if result.record.get("outcome") in ("refused", "failed"):
+        return Say("refused", {**NOTHING, **result.record}, result.arguments)
+    return Say(phrase or result.tool, result.record, {"about": None, "order_id": None, "max_price": None, **result.arguments, **about})
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Arguments without the ones nobody named."""
+    return {name: value for name, value in values.items() if value not in (None, "", [], ())}
+
+
+def _about(text: str, **patterns: str) -> str | None:
+    return next((name for name, pattern in patterns.items() if re.search(pattern, text.lower())), None)
+
+
+# --- conversation -----------------------------------------------------------------------
+
+
+@skill("greeting", "thanks", "goodbye", "out_of_scope")
+def _chat(turn: Turn) -> Story:
+    return Say(turn.note["label_now"])
+    yield  # a story without a call is still a generator
+
+
+@skill("what_can_you_do")
+def _what_can_you_do(turn: Turn) -> Story:
+    return Say(f"what_can_you_do_{turn.role}")
+    yield
+
+
+@skill("yes")
+def _yes(turn: Turn) -> Story:
+    offered = turn.note.get("offers")
+    if offered:
+        return (yield from SKILLS[offered](turn))
+    return Say("nothing_waiting")
+
+
+@skill("no")
+def _no(turn: Turn) -> Story:
+    return Say("declined")
+    yield
+
+
+# --- points and tier --------------------------------------------------------------------
+
+
+@skill("points_balance", "points_history", "points_expiring")
+def _points(turn: Turn) -> Story:
+    aspect = turn.note["label_now"].removeprefix("points_")
+    order = turn.slots.order_ids[0] if aspect == "history" and turn.slots.order_ids else None
+    return told((yield Call("points", given(aspect=aspect, order_id=order))))
+
+
+@skill("tier_status")
+def _tier(turn: Turn) -> Story:
+    about = _about(
+        turn.text,
+        keep=r"\b(lose|losing|keep|drop|downgrad|expire|safe|until|still be|demot)|掉级|降级|保级|会不会掉|到期|有效期|保留",
+        benefits=r"\b(benefit|perk|what do i get|entitle|what does .* (bring|give|get)|advantages?|free shipping)|权益|好处|福利|待遇|有什么用|享受|特权",
+    )
+    tier = turn.slots.tiers[0] if turn.slots.tiers else None
+    return told((yield Call("tier_and_benefits", given(tier=tier))), about=about)
+
+
+@skill("tier_what_if")
+def _what_if(turn: Turn) -> Story:
+    amount = turn.slots.amounts[0] if turn.slots.amounts else wish.bare_number(turn.text)
+    by = turn.slots.ahead.end.isoformat() if turn.slots.ahead and turn.slots.ahead.end >= turn.today else None
+    if amount is None:
+        return (yield from _tier(turn))
+    return told((yield Call("tier_and_benefits", given(spend=amount, by=by))))
+
+
+@skill("my_profile")
+def _profile(turn: Turn) -> Story:
+    about = _about(
+        turn.text,
+        address=r"address|deliver|地址|送到哪|寄到哪",
+        email=r"e-?mail|邮箱|电邮",
+        birthday=r"birthday|born|生日",
+        since=r"since when|how long|when did i (join|sign)|member since|什么时候(入|加入|注册)|多久了|几时|入会",
+        consents=r"consent|opted|subscribed|signed up to|agreed|marketing|同意|授权|订阅|接收",
+    )
+    return told((yield Call("my_profile", {})), about=about)
+
+
+# --- orders -----------------------------------------------------------------------------
+
+
+def _period(turn: Turn) -> dict[str, Any]:
+    if not turn.slots.past or turn.slots.past.start > turn.today:
+        return {}
+    return {"since": turn.slots.past.start.isoformat(), "until": min(turn.slots.past.end, turn.today).isoformat()}
+
+
+@skill("my_orders")
+def _my_orders(turn: Turn) -> Story:
+    if re.search(
+        r"\b(last|latest|most recent|newest) (order|purchase|thing)\b|上一[单笔]|最近一[单笔次]|最后一[单笔]|上次", turn.text.lower()
+    ) and not wish.of_order(turn.text):
+        return told((yield Call("order_status", {})))
+    if turn.slots.order_ids:
+        return told((yield Call("order_status", {"order_id": turn.slots.order_ids[0]})))
+    product = wish.of_order(turn.text) if not turn.slots.place or turn.slots.place < 0 else ""
+    asked = given(status=turn.slots.state, product=product, limit=wish.how_many(turn.text), **_period(turn))
+    found = yield Call("my_orders", asked)
+    if product and found.ok and not found.record["orders"] and len(asked) > 1:
+        # Perhaps the words were no article: the other conditions alone may be what was meant.
+        found = yield Call("my_orders", {k: v for k, v in asked.items() if k != "product"})
+    return told(found)
+
+
+@skill("order_status")
+def _order_status(turn: Turn) -> Story:
+    about = _about(turn.text, refund=r"refund|money back|reimburs|退款|退.*钱|钱.*退|到账")
+    named = _named_order(turn)
+    if named:
+        return told((yield Call("order_status", {"order_id": named})), about=about)
+    product = wish.of_order(turn.text)
+    found = yield Call("my_orders", given(product=product, limit=5, **_period(turn)))
+    if product and found.ok and not found.record["orders"]:
+        found = yield Call("my_orders", {"limit": 5})
+        product = ""
+    orders = found.record.get("orders", [])
+    moving = [o for o in orders if o["status"] in ("pending", "processed", "shipped")]
+    meant = moving or (orders[:1] if not product else orders)
+    if len(meant) == 1:
+        return told((yield Call("order_status", {"order_id": meant[0]["order_id"]})), about=about)
+    shown = {**found.record, "orders": meant, "total_found": len(meant)}
+    return told(Result("my_orders", found.arguments, shown))
+
+
+@skill("cancel_order")
+def _cancel(turn: Turn) -> Story:
+    mistake = re.search(r"mistake|by accident|accident|wrong|didn'?t mean|误|错|不小心|手滑|点多", turn.text.lower())
+    reason = {"reason": "ordered_by_mistake" if mistake else "changed_mind"}
+    order = _named_order(turn)
+    if not order:
+        product = wish.of_order(turn.text)
+        newest = re.search(r"\b(last|latest|just (placed|ordered|bought|made)|newest|most recent)\b|刚|上一[单笔]|最近|最后|最新", turn.text.lower())
+        found = yield Call("my_orders", given(status=None if newest and not product else "pending", product=product, limit=1 if newest and not product else 5))
+        if product and not found.record.get("orders"):
+            found = yield Call("my_orders", given(product=product, limit=5))
+        if not found.record.get("orders"):
+            found = yield Call("my_orders", {"status": "pending", "limit": 5})
+        orders = found.record.get("orders", [])
+        if len(orders) != 1:
+            return Say("which_to_cancel", found.record, note={"asks": "order", "label": "cancel_order"} if orders else {})
+        order = orders[0]["order_id"]
+    done = yield Call("cancel_order", {"order_id": order, **reason})
+    return told(done, "cancel_order_waiting" if done.record.get("outcome") == "waiting_for_yes" else "cancel_order_done")
+
+
+def _named_order(turn: Turn) -> str | None:
+    """The order a message means: by id, by its place in the list shown, or the one just talked about."""
+    if turn.slots.order_ids:
+        return turn.slots.order_ids[0]
+    shown = turn.shown("orders")
+    if turn.slots.place and shown and wish.is_pointing(turn.text):
+        ids = shown[1]
+        return ids[turn.slots.place - 1] if 0 < turn.slots.place <= len(ids) else ids[-1] if turn.slots.place < 0 else None
+    if wish.points_back(turn.text):
+        return turn.focus("order_id")
+    return None
+
+
+# --- products ---------------------------------------------------------------------------
+
+
+@skill("search_products")
+def _search(turn: Turn) -> Story:
+    wanted = wish.of_product(turn.text, turn.slots)
+    most, least = turn.slots.most, turn.slots.least
+    if most is None and least is None and turn.slots.amounts:
+        most = turn.slots.amounts[0] * (1.15 if re.search(r"about|around|roughly|左右|上下|大概", turn.text.lower()) else 1.0)
+    before = turn.last("search_products")
+    if not wanted and before:
+        wanted = str(before.arguments.get("wish", ""))
+    if not wanted:
+        return Say("missing_wish", note={"asks": "wish", "label": "search_products"})
+    found = yield Call("search_products", given(wish=wanted, max_price=most, min_price=least, without=list(turn.slots.without)))
+    if not found.record.get("products") and most is None:
+        # Not in stock is worth saying: better than pretending it is not sold.
+        found = yield Call("search_products", {**found.arguments, "in_stock": False})
+    return told(found)
+
+
+@skill("product_details")
+def _details(turn: Turn) -> Story:
+    about = _about(
+        turn.text,
+        reviews=r"review|rating|rated|any good|people (say|think)|评价|评分|口碑|好用吗|好不好",
+        warranty=r"warrant|guarantee|保修|质保",
+        weight=r"weigh|heavy|how light|多重|重量|重吗|几斤|多少克",
+        options=r"\bsizes?\b|colou?rs?|which size|come in|options?|尺寸|颜色|什么色|几种|型号|规格|款式|多大",
+        stock=r"\bstock\b|available|left\b|still (have|got|sell)|sold out|back in|有货|现货|库存|缺货|还有吗|有没有货|还有没有",
+        price=r"how much|price|cost|多少钱|价格|什么价|贵不贵|几块|几钱",
+    )
+    product = _named_product(turn)
+    if not product:
+        return Say("missing_product", note={"asks": "product", "label": "product_details"})
+    return told((yield Call("product_details", {"product": product})), about=about)
+
+
+def _named_product(turn: Turn) -> str | None:
+    shown = turn.shown("products")
+    if turn.slots.place and shown and wish.is_pointing(turn.text):
+        ids = shown[1]
+        return ids[turn.slots.place - 1] if 0 < turn.slots.place <= len(ids) else ids[-1] if turn.slots.place < 0 else None
+    words = wish.of_product(turn.text, turn.slots)
+    if words and not wish.points_back(turn.text):
+        return words
+    return turn.focus("product_id") or words or None
+
+
+@skill("recommend_for_me")
+def _recommend(turn: Turn) -> Story:
+    wanted = wish.of_product(turn.text, turn.slots)
+    most = turn.slots.most if turn.slots.most is not None else (turn.slots.amounts[0] if turn.slots.amounts else None)
+    found = yield Call("recommend_for_me", given(wish=wanted, max_price=most))
+    if wanted and not found.record.get("products"):
+        # Nothing of their own taste fits the wish: the shop's shelves may.
+        return told((yield Call("search_products", given(wish=wanted, max_price=most))))
+    return told(found)
+
+
+# --- rules, and what is not done here ---------------------------------------------------
+
+
+@skill("ask_policy")
+def _policy(turn: Turn) -> Story:
+    return told((yield Call("ask_policy", {"question": turn.text[:300]})))
+
+
+@skill(
+    "return_item",
+    "exchange_item",
+    "change_address",
+    "change_payment",
+    "change_items",
+    "coupons",
+    "redeem_points",
+    "change_consent",
+    "export_data",
+    "erase_me",
+    "campaigns_for_me",
+    "talk_to_person",
+    "complaint",
+)
+def _not_here(turn: Turn) -> Story:
+    """What a person of the shop must do: say so, and what the rules are."""
+    label = turn.note["label_now"]
+    found = yield Call("ask_policy", {"question": wish.POLICY_TOPIC[label][turn.language]})
+    if not found.record.get("passages"):
+        return Say("cannot_do_bare")
+    return Say("complaint" if label == "complaint" else "cannot_do", then=told(found))
+
+
+# --- support ----------------------------------------------------------------------------
+
+
+def _who(turn: Turn) -> str | None:
+    named = turn.slots.member_ids or turn.slots.emails or turn.slots.phones or turn.slots.order_ids
+    if named:
+        return named[0]
+    shown = turn.shown("members")
+    if turn.slots.place and shown and wish.is_pointing(turn.text) and 0 < turn.slots.place <= len(shown[1]):
+        return shown[1][turn.slots.place - 1]
+    number = wish.bare_number(turn.text)
+    if number and 1000 <= number < 10**9 and float(number).is_integer():
+        return str(int(number))
+    name = wish.of_person(turn.text)
+    return name or turn.focus("member_id")
+
+
+@skill("find_member", "member_insight")
+def _member(turn: Turn) -> Story:
+    who = _who(turn)
+    if not who:
+        return Say("missing_member", note={"asks": "member", "label": turn.note["label_now"]})
+    return told((yield Call(turn.note["label_now"], {"who": who})))
+
+
+@skill("member_orders")
+def _member_orders(turn: Turn) -> Story:
+    who = _who(turn)
+    if not who:
+        return Say("missing_member", note={"asks": "member", "label": "member_orders"})
+    return told((yield Call("member_orders", given(who=who, status=turn.slots.state, limit=wish.how_many(turn.text), **_period(turn)))))
+
+
+# --- marketing --------------------------------------------------------------------------
+
+
+@skill("audience_count")
+def _audience(turn: Turn) -> Story:
+    asked = wish.audience(turn)
+    before = turn.last("audience_count")
+    if before and wish.continues(turn.text):
+        asked = {**before.arguments, **asked}
+    if not asked and not re.search(r"\b(all|every|total|in all|how many members)\b|全部|所有|一共|总共", turn.text.lower()):
+        return Say("missing_audience", note={"asks": "audience", "label": "audience_count"})
+    return told((yield Call("audience_count", asked)))
+
+
+@skill("write_copy")
+def _copy(turn: Turn) -> Story:
+    asked = wish.copy(turn)
+    before = turn.last("write_copy")
+    if before and wish.continues(turn.text):
+        asked = {**before.arguments, **asked}
+    return told((yield Call("write_copy", asked)))

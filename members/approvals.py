@@ -1,0 +1,96 @@
+"""Has the caller said yes to exactly this?
+
+A write is frozen here with a digest of its arguments, its caller and its
+thread. Claiming it is one conditional update inside the transaction of the
+effect, so that it is used once or not at all.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, select, update
+
+from members.access import Caller
+from members.errors import NotFound, RuleBroken
+from members.tables import Approval
+
+LIFETIME = timedelta(minutes=5)
+
+
+def digest(tool: str, arguments: dict[str, Any], account_id: str, conversation_id: str) -> str:
+    """What the yes is bound to."""
+    frozen = json.dumps([tool, arguments, account_id, conversation_id], sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(frozen.encode()).hexdigest()
+
+
+def freeze(
+    session: Session,
+    caller: Caller,
+    conversation_id: str,
+    tool: str,
+    arguments: dict[str, Any],
+    card: dict[str, Any],
+    *,
+    now: datetime,
+    member_id: str | None = None,
+) -> Approval:
+    """Store a write that waits for its caller; an equal one still open is handed back."""
+    bound = digest(tool, arguments, caller.account_id, conversation_id)
+    for waiting in open_in(session, caller, conversation_id, now=now):
+        if waiting.digest == bound:
+            return waiting
+    approval = Approval(
+        account_id=caller.account_id,
+        member_id=member_id or caller.member_id,
+        conversation_id=conversation_id,
+        tool=tool,
+        arguments=arguments,
+        digest=bound,
+        card=card,
+        created_at=now,
+        expires_at=now + LIFETIME,
+    )
+    session.add(approval)
+    session.flush()
+    return approval
+
+
+def open_in(session: Session, caller: Caller, conversation_id: str, *, now: datetime) -> Sequence[Approval]:
+    """What waits for this caller in this thread, oldest first."""
+    mine = (Approval.account_id == caller.account_id, Approval.conversation_id == conversation_id)
+    query = select(Approval).where(*mine, Approval.status == "open", col(Approval.expires_at) > now)
+    return session.exec(query.order_by(col(Approval.created_at))).all()
+
+
+def get(session: Session, caller: Caller, approval_id: str) -> Approval:
+    """The caller's own approval. Raises NotFound for anybody else's."""
+    query = select(Approval).where(Approval.id == approval_id, Approval.account_id == caller.account_id)
+    approval = session.exec(query).first()
+    if approval is None:
+        raise NotFound("There is nothing waiting for a yes under this id.")
+    return approval
+
+
+def claim(session: Session, caller: Caller, approval_id: str, *, now: datetime) -> Approval:
+    """Use an approval up, in the transaction of its effect.
+
+    Raises RuleBroken when it was used, declined or has expired, or when its
+    arguments are not the ones that were shown.
+    """
+    approval = get(session, caller, approval_id)
+    if digest(approval.tool, approval.arguments, caller.account_id, approval.conversation_id) != approval.digest:
+        raise RuleBroken("What waits here is not what was shown.")
+    mine = (col(Approval.id) == approval_id, Approval.status == "open", col(Approval.expires_at) > now)
+    if session.exec(update(Approval).where(*mine).values(status="used", decided_at=now)).rowcount != 1:
+        session.refresh(approval)
+        raise RuleBroken("This was confirmed or declined before." if approval.status != "open" else "The five minutes to confirm are over; please ask again.")
+    return approval
+
+
+def close(session: Session, caller: Caller, approval_id: str, status: str, *, now: datetime) -> bool:
+    """Decline or retire an open approval; False when it was not open any more."""
+    mine = (col(Approval.id) == approval_id, Approval.account_id == caller.account_id, Approval.status == "open")
+    return session.exec(update(Approval).where(*mine).values(status=status, decided_at=now)).rowcount == 1

@@ -1,0 +1,82 @@
+"""What is held about this member, and how is it taken away?
+
+Every table of the record that names a member is listed here, or a test fails.
+The lake and the conversations' account have their own erasers.
+"""
+
+from typing import Any
+
+from sqlmodel import Session, SQLModel, col, delete, select, update
+
+from members import people
+from members.tables import (
+    Account,
+    Address,
+    Approval,
+    AuditEntry,
+    CampaignMember,
+    Consent,
+    Contact,
+    Conversation,
+    Coupon,
+    Member,
+    Message,
+    Order,
+    OrderLine,
+    Payment,
+    PaymentMethod,
+    PointsEntry,
+    ReturnLine,
+    Review,
+    Ticket,
+    TierChange,
+)
+
+# Tables with a member_id, in the order erasing needs; orders are kept without their owner.
+OWNED: tuple[type[SQLModel], ...] = (
+    Contact,
+    Address,
+    PaymentMethod,
+    Consent,
+    Review,
+    PointsEntry,
+    TierChange,
+    Coupon,
+    CampaignMember,
+    Ticket,
+    Approval,
+    Conversation,
+    Account,
+)
+KEPT_WITHOUT_OWNER: tuple[type[SQLModel], ...] = (Order, ReturnLine, AuditEntry)
+REACHED_THROUGH_OWNER: tuple[type[SQLModel], ...] = (OrderLine, Payment, Message)
+
+
+def export(session: Session, member_id: str) -> dict[str, Any]:
+    """All rows about a member, by table. Raises NotFound. Password hashes stay out."""
+    held: dict[str, Any] = {"member": people.get(session, member_id).model_dump(mode="json")}
+    for table in (*OWNED, *KEPT_WITHOUT_OWNER):
+        rows = session.exec(select(table).where(table.member_id == member_id)).all()  # type: ignore[attr-defined]
+        held[str(table.__tablename__)] = [row.model_dump(mode="json", exclude={"password_hash"}) for row in rows]
+    orders = [row["id"] for row in held["orders"]]
+    threads = [row["id"] for row in held["conversations"]]
+    held["order_lines"] = [r.model_dump(mode="json") for r in session.exec(select(OrderLine).where(col(OrderLine.order_id).in_(orders)))]
+    held["payments"] = [r.model_dump(mode="json") for r in session.exec(select(Payment).where(col(Payment.order_id).in_(orders)))]
+    held["messages"] = [r.model_dump(mode="json") for r in session.exec(select(Message).where(col(Message.conversation_id).in_(threads)))]
+    return held
+
+
+def erase(session: Session, member_id: str) -> None:
+    """Remove a member: orders stay as anonymous trade records, the rest goes. Raises NotFound."""
+    people.get(session, member_id)
+    threads = select(Conversation.id).where(Conversation.member_id == member_id)
+    session.exec(delete(Message).where(col(Message.conversation_id).in_(threads)))
+    session.exec(update(Order).where(col(Order.member_id) == member_id).values(member_id=None, ship_to={}, coupon_code=""))
+    for table in (ReturnLine, AuditEntry):
+        session.exec(update(table).where(col(table.member_id) == member_id).values(member_id=None))
+    methods = select(PaymentMethod.id).where(PaymentMethod.member_id == member_id)
+    session.exec(update(Payment).where(col(Payment.method_id).in_(methods)).values(method_id=None, method_label=""))
+    session.exec(delete(PointsEntry).where(col(PointsEntry.member_id) == member_id, col(PointsEntry.lot_id).is_not(None)))
+    for table in OWNED:
+        session.exec(delete(table).where(table.member_id == member_id))  # type: ignore[attr-defined]
+    session.exec(delete(Member).where(col(Member.id) == member_id))

@@ -1,0 +1,418 @@
+"""What does the shop know?
+
+Every table of the record, in reading order: people, goods, orders, the club,
+conversations, safety. Money is integer minor units (`_cents`); dates are the
+shop's calendar days, instants are UTC. Rules live elsewhere.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import uuid4
+
+from pydantic import NaiveDatetime
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+# SQLite autoincrements only INTEGER; Postgres needs 64 bits for a large shop's lines.
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+
+
+def now() -> datetime:
+    """The present instant, for columns that record when a row was written."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def new_id() -> str:
+    """A random id that says nothing about how many there are."""
+    return uuid4().hex
+
+
+def _serial() -> Any:
+    return Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
+
+
+def _json(default: type = dict) -> Any:
+    return Field(default_factory=default, sa_column=Column(JSON, nullable=False))
+
+
+# --- people -----------------------------------------------------------------------------
+
+
+class Member(SQLModel, table=True):
+    """A person of the club. `points` and `tier` are kept in step by the ledger and the replay."""
+
+    __tablename__ = "members"
+    __table_args__ = (Index("ix_members_tier_city", "tier", "city"),)
+    id: str = Field(primary_key=True)
+    name: str = Field(default="", index=True)
+    language: str = "en"
+    birthday: date | None = None
+    joined_on: date | None = None
+    city: str = ""
+    country: str = ""
+    tier: str = Field(default="", index=True)
+    tier_since: date | None = None
+    points: int = 0
+    left_on: date | None = None
+
+
+class Contact(SQLModel, table=True):
+    """A way to reach a member; `value` is normalised (lower case, digits only)."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (UniqueConstraint("member_id", "kind", "value"), Index("ix_contacts_kind_value", "kind", "value"))
+    id: int | None = _serial()
+    member_id: str = Field(foreign_key="members.id")
+    kind: str
+    value: str
+
+
+class Address(SQLModel, table=True):
+    """A place a member has parcels sent to."""
+
+    __tablename__ = "addresses"
+    id: int | None = _serial()
+    member_id: str = Field(foreign_key="members.id", index=True)
+    label: str = ""
+    line1: str
+    line2: str = ""
+    city: str
+    region: str = ""
+    postcode: str = ""
+    country: str = ""
+    is_default: bool = False
+
+
+class PaymentMethod(SQLModel, table=True):
+    """How a member pays. Only the label and last four digits are kept, never a number."""
+
+    __tablename__ = "payment_methods"
+    id: str = Field(primary_key=True)
+    member_id: str = Field(foreign_key="members.id", index=True)
+    kind: str
+    label: str = ""
+    balance_cents: int | None = None
+
+
+class Consent(SQLModel, table=True):
+    """Whether a member may be addressed on a channel, and since when."""
+
+    __tablename__ = "consents"
+    __table_args__ = (UniqueConstraint("member_id", "channel"),)
+    id: int | None = _serial()
+    member_id: str = Field(foreign_key="members.id")
+    channel: str
+    granted: bool
+    changed_on: date | None = None
+
+
+# --- goods ------------------------------------------------------------------------------
+
+
+class Product(SQLModel, table=True):
+    """A thing the shop sells, described in one or two languages."""
+
+    __tablename__ = "products"
+    id: str = Field(primary_key=True)
+    name_en: str = ""
+    name_zh: str = ""
+    description_en: str = ""
+    description_zh: str = ""
+    category: str = Field(default="", index=True)
+    tags_en: list[str] = _json(list)
+    tags_zh: list[str] = _json(list)
+    warranty_months: int | None = None
+    weight_g: int | None = None
+    rating: float | None = None
+    rating_count: int = 0
+    listed_on: date | None = None
+
+
+class Variant(SQLModel, table=True):
+    """One buyable form of a product. `stock` is None where the shop only says available or not."""
+
+    __tablename__ = "variants"
+    id: str = Field(primary_key=True)
+    product_id: str = Field(foreign_key="products.id", index=True)
+    options_en: dict[str, str] = _json()
+    options_zh: dict[str, str] = _json()
+    price_cents: int
+    stock: int | None = None
+    available: bool = True
+
+
+class Review(SQLModel, table=True):
+    """What a buyer said about a product."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (UniqueConstraint("member_id", "product_id", "written_on"),)
+    id: int | None = _serial()
+    member_id: str = Field(foreign_key="members.id", index=True)
+    product_id: str = Field(foreign_key="products.id", index=True)
+    rating: int
+    text: str = ""
+    written_on: date | None = None
+
+
+# --- orders -----------------------------------------------------------------------------
+
+
+class Order(SQLModel, table=True):
+    """A purchase. A guest's order has no member; a world without dates has no `ordered_at`."""
+
+    __tablename__ = "orders"
+    __table_args__ = (Index("ix_orders_member_at", "member_id", "ordered_at"),)
+    id: str = Field(primary_key=True)
+    member_id: str | None = Field(default=None, foreign_key="members.id")
+    status: str
+    ordered_at: NaiveDatetime | None = None
+    promised_on: date | None = None
+    shipped_on: date | None = None
+    delivered_on: date | None = None
+    cancelled_on: date | None = None
+    cancel_reason: str = ""
+    total_cents: int = 0
+    discount_cents: int = 0
+    shipping_cents: int = 0
+    coupon_code: str = ""
+    channel: str = ""
+    ship_to: dict[str, str] = _json()
+    tracking: list[str] = _json(list)
+
+
+class OrderLine(SQLModel, table=True):
+    """One row of an order. `kind` is `product`, or `charge` for postage, fees and corrections."""
+
+    __tablename__ = "order_lines"
+    __table_args__ = (UniqueConstraint("order_id", "position"),)
+    id: int | None = _serial()
+    order_id: str = Field(foreign_key="orders.id")
+    position: int
+    product_id: str = Field(index=True)
+    variant_id: str
+    kind: str = "product"
+    description: str = ""
+    quantity: int
+    unit_price_cents: int
+    returned: int = 0
+
+
+class ReturnLine(SQLModel, table=True):
+    """Goods given back or cancelled. `line_id` is None when no order of theirs could be found."""
+
+    __tablename__ = "return_lines"
+    __table_args__ = (UniqueConstraint("credit_note", "position"),)
+    id: int | None = _serial()
+    credit_note: str
+    position: int
+    line_id: int | None = Field(default=None, foreign_key="order_lines.id", index=True)
+    order_id: str | None = None
+    member_id: str | None = Field(default=None, index=True)
+    product_id: str
+    quantity: int
+    refund_cents: int
+    returned_at: NaiveDatetime | None = None
+    reason: str = ""
+
+
+class Payment(SQLModel, table=True):
+    """Money that moved for an order: `payment` to the shop or `refund` from it."""
+
+    __tablename__ = "payments"
+    __table_args__ = (UniqueConstraint("order_id", "key"),)
+    id: int | None = _serial()
+    order_id: str = Field(foreign_key="orders.id")
+    kind: str
+    amount_cents: int
+    method_id: str | None = None
+    method_label: str = ""
+    booked_on: date | None = None
+    key: str
+
+
+# --- the club ---------------------------------------------------------------------------
+
+
+class PointsEntry(SQLModel, table=True):
+    """One booking of points, never changed. Negative entries name the lot they draw from."""
+
+    __tablename__ = "points_entries"
+    __table_args__ = (UniqueConstraint("member_id", "key"), Index("ix_points_member_on", "member_id", "booked_on"))
+    id: int | None = _serial()
+    member_id: str = Field(foreign_key="members.id")
+    kind: str
+    points: int
+    booked_on: date
+    expires_on: date | None = None
+    lot_id: int | None = Field(default=None, foreign_key="points_entries.id")
+    order_id: str | None = None
+    reason: str = ""
+    key: str
+
+
+class TierChange(SQLModel, table=True):
+    """When a member's tier changed, from what, and why."""
+
+    __tablename__ = "tier_changes"
+    __table_args__ = (UniqueConstraint("member_id", "changed_on", "tier"),)
+    id: int | None = _serial()
+    member_id: str = Field(foreign_key="members.id")
+    previous: str = ""
+    tier: str
+    changed_on: date
+    reason: str = ""
+
+
+class Coupon(SQLModel, table=True):
+    """A discount a member may use once."""
+
+    __tablename__ = "coupons"
+    code: str = Field(primary_key=True)
+    member_id: str | None = Field(default=None, foreign_key="members.id", index=True)
+    kind: str
+    value: int
+    minimum_cents: int = 0
+    category: str = ""
+    starts_on: date | None = None
+    ends_on: date | None = None
+    used_order_id: str | None = None
+    campaign_id: str = ""
+
+
+class Campaign(SQLModel, table=True):
+    """A message the shop sent, or means to send, to an audience."""
+
+    __tablename__ = "campaigns"
+    id: str = Field(primary_key=True)
+    name_en: str
+    name_zh: str = ""
+    channel: str
+    offer: dict[str, Any] = _json()
+    sent_on: date | None = None
+
+
+class CampaignMember(SQLModel, table=True):
+    """Who was in a campaign, in which arm, and whether they opened it."""
+
+    __tablename__ = "campaign_members"
+    campaign_id: str = Field(primary_key=True, foreign_key="campaigns.id")
+    member_id: str = Field(primary_key=True, foreign_key="members.id", index=True)
+    arm: str
+    opened: bool = False
+
+
+class Ticket(SQLModel, table=True):
+    """A matter a person must look at."""
+
+    __tablename__ = "tickets"
+    id: str = Field(primary_key=True)
+    member_id: str = Field(foreign_key="members.id", index=True)
+    subject: str
+    body: str = ""
+    cause: str = ""
+    status: str = "open"
+    priority: int = 2
+    order_id: str | None = None
+    conversation_id: str | None = None
+    opened_at: NaiveDatetime
+    closed_at: NaiveDatetime | None = None
+
+
+# --- conversations and safety -----------------------------------------------------------
+
+
+class Account(SQLModel, table=True):
+    """A login. Passwords are argon2id hashes; `epoch` rises to end every session at once."""
+
+    __tablename__ = "accounts"
+    id: str = Field(default_factory=new_id, primary_key=True)
+    login: str = Field(unique=True)
+    password_hash: str
+    role: str
+    member_id: str | None = Field(default=None, foreign_key="members.id")
+    disabled: bool = False
+    epoch: int = 0
+    created_at: NaiveDatetime = Field(default_factory=now)
+
+
+class Conversation(SQLModel, table=True):
+    """A thread of one account's chat; it belongs to that account alone."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (Index("ix_conversations_account", "account_id", "updated_at"),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    account_id: str = Field(foreign_key="accounts.id")
+    member_id: str | None = None
+    title: str = ""
+    language: str = ""
+    created_at: NaiveDatetime = Field(default_factory=now)
+    updated_at: NaiveDatetime = Field(default_factory=now)
+
+
+class Message(SQLModel, table=True):
+    """One message of a thread. `kind` is human, ai or tool; calls and results are kept whole."""
+
+    __tablename__ = "messages"
+    __table_args__ = (UniqueConstraint("conversation_id", "position"),)
+    id: int | None = _serial()
+    conversation_id: str = Field(foreign_key="conversations.id")
+    position: int
+    kind: str
+    content: str = ""
+    calls: list[dict[str, Any]] = _json(list)
+    call_id: str = ""
+    tool: str = ""
+    extras: dict[str, Any] = _json()
+    created_at: NaiveDatetime = Field(default_factory=now)
+
+
+class Approval(SQLModel, table=True):
+    """A write frozen until its own caller says yes: single use, bound to its arguments."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (Index("ix_approvals_thread", "conversation_id", "status"),)
+    id: str = Field(default_factory=new_id, primary_key=True)
+    account_id: str = Field(foreign_key="accounts.id")
+    member_id: str | None = None
+    conversation_id: str
+    tool: str
+    arguments: dict[str, Any] = _json()
+    digest: str
+    card: dict[str, Any] = _json()
+    status: str = "open"
+    created_at: NaiveDatetime
+    expires_at: NaiveDatetime
+    decided_at: NaiveDatetime | None = None
+    result: dict[str, Any] = _json()
+
+
+class AuditEntry(SQLModel, table=True):
+    """One call of a tool, allowed or not: ids and outcome, never what was said."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_account", "account_id", "at"),)
+    id: int | None = _serial()
+    at: NaiveDatetime = Field(default_factory=now)
+    account_id: str
+    role: str
+    member_id: str | None = None
+    conversation_id: str = ""
+    tool: str
+    digest: str = ""
+    outcome: str
+    detail: str = ""
+    milliseconds: int = 0
+
+
+class ImportRun(SQLModel, table=True):
+    """One import that was carried through, with its sums."""
+
+    __tablename__ = "imports"
+    id: int | None = _serial()
+    at: NaiveDatetime = Field(default_factory=now)
+    source: str
+    layout: str
+    read: int
+    accepted: int
+    rejected: int
+    duplicates: int

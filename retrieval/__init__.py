@@ -1,0 +1,1 @@
+"""Written knowledge: search over the shop's policy and its catalogue."""

@@ -1,0 +1,74 @@
+"""What lies in front of a tool?
+
+The bench carries the caller, the day, the open session and the means a tool
+works with. It is made per call by the gateway and never seen by a model.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlmodel import Session
+
+from analytics.recommender import Recommender
+from members.access import Caller
+from members.program import Program
+from retrieval.search import Search
+
+Writer = Callable[[dict[str, Any]], list[dict[str, str]]]
+
+
+@dataclass(frozen=True)
+class Means:
+    """What every call shares: rules, day, search, models and the injected copywriter."""
+
+    rules: Program
+    today: date
+    search: Search
+    recommender: Recommender
+    write: Writer
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One call's working place. `key` is the approval's id when a write is carried out."""
+
+    session: Session
+    caller: Caller
+    means: Means
+    key: str = ""
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> Program:
+        """The programme in force."""
+        return self.means.rules
+
+    @property
+    def today(self) -> date:
+        """The shop's day."""
+        return self.means.today
+
+    @property
+    def me(self) -> str:
+        """The caller's own member id. Raises NotAllowed for staff."""
+        return self.caller.own_member_id()
+
+
+class Record(BaseModel):
+    """What a tool gives back: small, dated, with its unit. Money is a decimal string in `currency`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def money(cents: int) -> str:
+    """Minor units as the decimal string records carry: 6365 → `63.65`."""
+    return str((Decimal(cents) / 100).quantize(Decimal("0.01")))
+
+
+def cents(amount: float) -> int:
+    """A decimal amount as minor units."""
+    return int((Decimal(str(amount)) * 100).to_integral_value())

@@ -1,0 +1,248 @@
+"""May this be done, and by whom?
+
+The one door between a model and the shop. Deny by default: a tool must exist,
+be the role's, pass a strict schema and fit the turn's budget. Reads run at
+once; writes are frozen as an approval and only carried out from there. Every
+call is audited.
+"""
+
+import inspect
+import json
+import logging
+import time
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, get_type_hints
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, create_model
+from sqlmodel import Session
+
+from members import approvals
+from members.access import Caller, Role
+from members.database import Database
+from members.errors import BadInput, NotAllowed, Refusal, RuleBroken
+from members.tables import Approval, AuditEntry
+from tools.bench import Bench, Means, Record
+
+log = logging.getLogger("patron.tools")
+CALLS_A_TURN = 8
+# What one result may weigh in a model's context, in characters.
+LARGEST_RESULT = 12_000
+
+OrderId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
+ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+
+
+class Fault(Exception):
+    """A bug, not a refusal: logged under an id, told to nobody but as that id."""
+
+    def __init__(self, fault_id: str) -> None:
+        """Keep the id under which the log has the rest."""
+        super().__init__(f"fault {fault_id}")
+        self.fault_id = fault_id
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A declared function: who may call it, whether it writes, its schema."""
+
+    name: str
+    run: Callable[..., Record]
+    roles: frozenset[Role]
+    writes: bool
+    schema: type[BaseModel]
+    description: str
+    preview: Callable[..., Record] | None = None
+
+
+REGISTRY: dict[str, Tool] = {}
+
+
+def tool(*roles: Role, preview: Callable[..., Record] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a function as a tool of these roles. One with a preview is a write and waits for a yes."""
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = function.__name__
+        assert name not in REGISTRY and function.__doc__, f"{name} must be new and say what it does"
+        REGISTRY[name] = Tool(name, function, frozenset(roles), preview is not None, _schema(function), inspect.cleandoc(function.__doc__), preview)
+        return function
+
+    return declare
+
+
+def _schema(function: Callable[..., Any]) -> type[BaseModel]:
+    """The strict argument model of a tool: its parameters after the bench, nothing more."""
+    hints = get_type_hints(function, include_extras=True)
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    fields: dict[str, Any] = {p.name: (hints[p.name], ... if p.default is p.empty else p.default) for p in parameters}
+    return create_model(f"{function.__name__}_arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+def allowed(role: Role) -> list[Tool]:
+    """The tools of a role, in the order they were declared."""
+    return [t for t in REGISTRY.values() if role in t.roles]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call: a record, a refusal, or a card that waits for a yes."""
+
+    tool: str
+    arguments: dict[str, Any]
+    status: str
+    result: dict[str, Any]
+
+    def text(self) -> str:
+        """What the model reads: compact JSON, control characters stripped, capped."""
+        return clean(json.dumps({"outcome": self.status, **self.result}, ensure_ascii=False, separators=(",", ":")))[:LARGEST_RESULT]
+
+
+@dataclass
+class Gateway:
+    """The tools of one caller in one turn of one thread."""
+
+    database: Database
+    caller: Caller
+    means: Means
+    conversation_id: str
+    now: Callable[[], datetime]
+    calls: int = 0
+    _seen: dict[str, Outcome] = field(default_factory=dict)
+
+    def tools(self) -> list[Tool]:
+        """What this caller's model may be shown."""
+        return allowed(self.caller.role)
+
+    def call(self, name: str, arguments: dict[str, Any]) -> Outcome:
+        """Run or freeze one call. Raises Fault for a bug; refusals come back as an outcome."""
+        started = time.perf_counter()
+        same = json.dumps([name, arguments], sort_keys=True, default=str)
+        if same in self._seen:
+            return self._seen[same]
+        self.calls += 1
+        try:
+            outcome = self._admit(name, arguments)
+        except Refusal as refusal:
+            outcome = Outcome(name, arguments, "refused", refused(refusal))
+        except Exception as error:
+            self._audit(name, arguments, "failed", started, type(error).__name__)
+            raise self._fault(name, error) from error
+        self._seen[same] = outcome
+        self._audit(name, arguments, outcome.status, started, outcome.result.get("code", ""))
+        return outcome
+
+    def carry_out(self, approval_id: str) -> Outcome:
+        """Do what its caller has said yes to, once, in one transaction with the claim.
+
+        A second yes gives the first one's result. Raises Refusal when it cannot be done.
+        """
+        started = time.perf_counter()
+        with self.database.read() as session:
+            before = approvals.get(session, self.caller, approval_id)
+            if before.status == "used":
+                return Outcome(before.tool, before.arguments, "done", before.result)
+        try:
+            outcome = self._effect(approval_id)
+        except Refusal as refusal:
+            with self.database.effect() as session:
+                approvals.close(session, self.caller, approval_id, "refused", now=self.now())
+            self._audit(before.tool, before.arguments, "refused", started, refusal.code)
+            raise
+        except Exception as error:
+            self._audit(before.tool, before.arguments, "failed", started, type(error).__name__)
+            raise self._fault(before.tool, error) from error
+        self._audit(outcome.tool, outcome.arguments, "done", started, "")
+        return outcome
+
+    # --- inside -------------------------------------------------------------------------
+
+    def _admit(self, name: str, arguments: dict[str, Any]) -> Outcome:
+        if self.calls > CALLS_A_TURN:
+            raise RuleBroken("Too many steps for one question; please ask again in parts.")
+        found = REGISTRY.get(name)
+        if found is None or self.caller.role not in found.roles:
+            raise NotAllowed("There is no such tool for this role.")
+        typed = _typed(found, arguments)
+        if found.writes:
+            return self._freeze(found, typed)
+        with self.database.read() as session:
+            record = found.run(Bench(session, self.caller, self.means), **_values(typed))
+        return Outcome(name, typed.model_dump(mode="json", exclude_none=True), "ok", record.model_dump(mode="json"))
+
+    def _freeze(self, found: Tool, typed: BaseModel) -> Outcome:
+        assert found.preview is not None
+        frozen = typed.model_dump(mode="json", exclude_none=True)
+        with self.database.effect() as session:
+            shown = found.preview(Bench(session, self.caller, self.means), **_values(typed)).model_dump(mode="json")
+            card = {"tool": found.name, "facts": shown}
+            approval = approvals.freeze(session, self.caller, self.conversation_id, found.name, frozen, card, now=self.now())
+            told = {"approval_id": approval.id, "expires_at": approval.expires_at.isoformat(timespec="seconds"), "facts": shown}
+        return Outcome(found.name, frozen, "waiting_for_yes", told)
+
+    def _effect(self, approval_id: str) -> Outcome:
+        with self.database.effect() as session:
+            approval: Approval = approvals.claim(session, self.caller, approval_id, now=self.now())
+            found = REGISTRY[approval.tool]
+            if self.caller.role not in found.roles:
+                raise NotAllowed("There is no such tool for this role.")
+            typed = found.schema.model_validate_json(json.dumps(approval.arguments))
+            record = found.run(Bench(session, self.caller, self.means, key=approval.id), **_values(typed))
+            result = record.model_dump(mode="json")
+            approval.result = result
+            session.add(approval)
+        return Outcome(found.name, approval.arguments, "done", result)
+
+    def _audit(self, name: str, arguments: dict[str, Any], outcome: str, started: float, detail: str) -> None:
+        spent = int((time.perf_counter() - started) * 1000)
+        bound = approvals.digest(name[:60], arguments, self.caller.account_id, self.conversation_id)
+        with self.database.write() as session:
+            _write_audit(session, self.caller, self.conversation_id, name[:60], bound, outcome, str(detail)[:80], spent)
+
+    def _fault(self, name: str, error: Exception) -> Fault:
+        fault_id = uuid4().hex[:8]
+        # The kind and place of a bug, never the values it met.
+        log.error("fault %s in tool %s: %s", fault_id, name, type(error).__name__, exc_info=error)
+        return Fault(fault_id)
+
+
+def _write_audit(session: Session, caller: Caller, conversation_id: str, name: str, bound: str, outcome: str, detail: str, spent: int) -> None:
+    session.add(
+        AuditEntry(
+            account_id=caller.account_id,
+            role=caller.role.value,
+            member_id=caller.member_id,
+            conversation_id=conversation_id,
+            tool=name,
+            digest=bound,
+            outcome=outcome,
+            detail=detail,
+            milliseconds=spent,
+        )
+    )
+
+
+def _typed(found: Tool, arguments: dict[str, Any]) -> BaseModel:
+    """Arguments as their strict types. JSON has no dates, so it is read as JSON, not as Python."""
+    try:
+        return found.schema.model_validate_json(json.dumps(arguments, allow_nan=False))
+    except (ValidationError, ValueError) as error:
+        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()] if isinstance(error, ValidationError) else [str(error)]
+        raise BadInput(f"The arguments of {found.name} do not fit: {'; '.join(wrong[:5])}") from error
+
+
+def _values(typed: BaseModel) -> dict[str, Any]:
+    return {name: getattr(typed, name) for name in type(typed).model_fields}
+
+
+def refused(refusal: Refusal) -> dict[str, Any]:
+    """A refusal as the record a model and the phrases read."""
+    details = {k: v if isinstance(v, str | int) else str(v) for k, v in refusal.details.items() if v is not None}
+    return {"code": refusal.code, "fact": refusal.fact, "instead": refusal.instead, "passage": refusal.passage, **details}
+
+
+def clean(text: str) -> str:
+    """Text that was read, without control and invisible characters."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))

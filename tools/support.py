@@ -1,0 +1,189 @@
+"""Who is this member, and how are they doing? For support staff."""
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+from sqlmodel import select
+
+from analytics.features import MemberFeatures, member_features
+from members import catalogue, ledger, people, program
+from members.access import Role
+from members.errors import NotFound
+from members.replay import histories
+from members.tables import Member, Ticket
+from tools.bench import Bench, Record, money
+from tools.gateway import tool
+from tools.orders import MyOrders, Status, list_orders
+
+Who = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+
+
+class MemberBrief(Record):
+    """A member in a list; contacts are masked."""
+
+    member_id: str
+    name: str
+    tier: str
+    city: str
+    member_since: date | None
+    email: str | None
+    phone: str | None
+
+
+class FoundMembers(Record):
+    """Members that fit what was typed."""
+
+    asked: str
+    members: list[MemberBrief]
+
+
+@tool(Role.SUPPORT)
+def find_member(bench: Bench, who: Annotated[Who, Field(description="a name, member id, e-mail, phone number or its ending, or an order id")]) -> FoundMembers:
+    """Find members by id, name, e-mail, phone ending or order."""
+    found = people.find(bench.session, who)
+    return FoundMembers(asked=who, members=[_brief(bench, member) for member in found])
+
+
+class MemberInsight(Record):
+    """Who a member is and how they are doing, as of a day. Observations, not a forecast."""
+
+    member_id: str
+    name: str
+    as_of: date
+    currency: str
+    tier: str
+    tier_name_en: str
+    tier_name_zh: str
+    city: str
+    language: str
+    member_since: date | None
+    points: int
+    orders: int
+    spend: str
+    spend_last_year: str
+    spend_year_before: str
+    average_order: str
+    last_order_on: date | None
+    days_since_last: int | None
+    usual_gap_days: int | None
+    returns: int
+    favourite_categories: list[str]
+    favourites_en: list[str]
+    favourites_zh: list[str]
+    open_tickets: int
+    next_tier_en: str | None
+    next_tier_zh: str | None
+    missing_to_next: str | None
+    signs: list[str]
+    other_matches: list[MemberBrief]
+
+
+@tool(Role.SUPPORT)
+def member_insight(bench: Bench, who: Annotated[Who, Field(description="member id, name, e-mail, phone ending or order id")]) -> MemberInsight:
+    """One member's profile: tier, worth, habits, tickets, and signs that they are drifting away or doing well."""
+    member, others = _one(bench, who)
+    features = member_features(bench.session, member.id, as_of=bench.today)
+    past = histories(bench.session, [member.id]).get(member.id)
+    here = program.standing(past.spends() if past else [], bench.rules, on=bench.today)
+    tickets = bench.session.exec(select(Ticket).where(Ticket.member_id == member.id, Ticket.status == "open")).all()
+    liked = catalogue.some(bench.session, [product_id for product_id, _ in features.favourites])
+    return MemberInsight(
+        member_id=member.id,
+        name=member.name,
+        as_of=bench.today,
+        currency=bench.rules.currency,
+        tier=here.tier.key,
+        tier_name_en=here.tier.name_en,
+        tier_name_zh=here.tier.name_zh,
+        city=member.city or member.country,
+        language=member.language,
+        member_since=member.joined_on,
+        points=ledger.balance(bench.session, member.id, as_of=bench.today),
+        orders=features.orders,
+        spend=money(features.spend_cents),
+        spend_last_year=money(features.spend_year_cents),
+        spend_year_before=money(features.spend_before_cents),
+        average_order=money(features.average_order_cents),
+        last_order_on=features.last_on,
+        days_since_last=features.days_since_last,
+        usual_gap_days=round(features.usual_gap_days) if features.usual_gap_days is not None else None,
+        returns=features.returns,
+        favourite_categories=[name for name, _ in features.categories],
+        favourites_en=[o.name("en") for o in liked],
+        favourites_zh=[o.name("zh") for o in liked],
+        open_tickets=len(tickets),
+        next_tier_en=here.next_tier.name_en if here.next_tier else None,
+        next_tier_zh=here.next_tier.name_zh if here.next_tier else None,
+        missing_to_next=money(here.missing_cents) if here.next_tier else None,
+        signs=_signs(features, len(tickets)),
+        other_matches=[_brief(bench, other) for other in others],
+    )
+
+
+class MemberOrders(MyOrders):
+    """One member's orders, named."""
+
+    member_id: str
+    name: str
+
+
+@tool(Role.SUPPORT)
+def member_orders(
+    bench: Bench,
+    who: Annotated[Who, Field(description="member id, name, e-mail, phone ending or order id")],
+    status: Annotated[Status | None, Field(description="only orders in this state")] = None,
+    product: Annotated[str | None, Field(description="words of an article the order contains", max_length=120)] = None,
+    since: Annotated[date | None, Field(description="ordered on or after this day, ISO")] = None,
+    until: Annotated[date | None, Field(description="ordered on or before this day, ISO")] = None,
+    limit: Annotated[int, Field(ge=1, le=10)] = 5,
+) -> MemberOrders:
+    """A member's orders, newest first, by state, time or article."""
+    member, _ = _one(bench, who)
+    listed = list_orders(bench, member.id, status=status, product=product, since=since, until=until, limit=limit)
+    return MemberOrders(member_id=member.id, name=member.name, **listed.model_dump())
+
+
+# --- inside -----------------------------------------------------------------------------
+
+
+def _one(bench: Bench, who: str) -> tuple[Member, list[Member]]:
+    """The best match and the others. Raises NotFound."""
+    found = people.find(bench.session, who)
+    if not found:
+        raise NotFound(f"Nobody fits “{who}”.", instead="find_member")
+    exact = found[0].id.lower() in (who.lower(), f"m-{who.lower()}")
+    return found[0], [] if exact else found[1:4]
+
+
+def _brief(bench: Bench, member: Member) -> MemberBrief:
+    reach = people.contacts(bench.session, member.id)
+    return MemberBrief(
+        member_id=member.id,
+        name=member.name,
+        tier=member.tier,
+        city=member.city or member.country,
+        member_since=member.joined_on,
+        **{kind: people.mask(kind, reach[kind]) if kind in reach else None for kind in ("email", "phone")},
+    )
+
+
+def _signs(features: MemberFeatures, tickets: int) -> list[str]:
+    """Plain observations by key, worded by the phrase files; each can be checked in the record."""
+    signs: list[str] = []
+    gap, silent = features.usual_gap_days, features.days_since_last
+    if not features.orders:
+        return ["never_ordered"]
+    if gap and silent is not None and silent > max(45.0, 2.5 * gap):
+        signs.append("silent_for_long")
+    elif gap and silent is not None and silent <= max(14.0, gap):
+        signs.append("active")
+    if features.spend_before_cents and features.spend_year_cents < features.spend_before_cents * 0.6:
+        signs.append("spends_less")
+    if features.spend_before_cents and features.spend_year_cents > features.spend_before_cents * 1.4:
+        signs.append("spends_more")
+    if features.orders >= 4 and features.returns > features.orders * 0.3:
+        signs.append("returns_often")
+    if tickets:
+        signs.append("open_ticket")
+    return signs

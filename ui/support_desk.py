@@ -1,0 +1,130 @@
+"""The support page: find a member, see who they are, and ask beside it."""
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+import prompts
+from assistant.desk import Desk
+from assistant.tokens import Tokens
+from prompts import formats
+from ui import charts, look, talk
+from ui.words import say
+
+
+def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
+    """The page of role support."""
+    with gr.Blocks(title="Patron · Support", analytics_enabled=False, fill_width=True) as page:
+        top = gr.HTML()
+        language = gr.Radio([("English", "en"), ("中文", "zh")], value="en", show_label=False, container=False, elem_id="language")
+        with gr.Row():
+            with gr.Column(scale=3, min_width=340):
+                with gr.Row():
+                    who = gr.Textbox(show_label=False, placeholder=say("find", "en"), scale=5, elem_id="find", max_length=80)
+                    go = gr.Button(say("find_button", "en"), variant="primary", scale=1, min_width=80, elem_id="find-button")
+                matches = gr.Radio([], label=say("matches", "en"), visible=False, elem_id="matches")
+                profile = gr.HTML(f'<div class="card soft">{say("start_find", "en")}</div>', elem_id="profile")
+                with gr.Row():
+                    months, way = gr.Plot(show_label=False, visible=False), gr.Plot(show_label=False, visible=False)
+                points = gr.Plot(show_label=False, visible=False)
+                orders = gr.HTML(elem_id="orders")
+            with gr.Column(scale=2, min_width=320):
+                chat = talk.build("support", height=520)
+        shown: Any = gr.State(None)
+
+        def find(text: str, speech: str, request: gr.Request) -> list[Any]:
+            return _find(desk, tokens, text, speech, request)
+
+        def pick(member_id: str, speech: str, request: gr.Request) -> list[Any]:
+            return [member_id, *_profile(desk, tokens, member_id, speech, request)]
+
+        def switch(member_id: str | None, speech: str, request: gr.Request) -> list[Any]:
+            caller = talk.caller_of(desk, tokens, request)
+            bar = look.bar(desk.settings.shop()["name"], caller.name if caller else "", speech)
+            texts = [gr.update(placeholder=say("find", speech)), gr.update(value=say("find_button", speech)), gr.update(label=say("matches", speech))]
+            return [bar, *texts, *_profile(desk, tokens, member_id, speech, request), *talk.relabelled("support", speech)]
+
+        panel = [profile, months, way, points, orders]
+        for run in (who.submit, go.click):
+            run(find, [who, language], [matches, shown, *panel])
+        matches.input(pick, [matches, language], [shown, *panel])
+        talk.wire(desk, tokens, chat, language)
+        fixed = [top, who, go, matches, *panel, chat.chat, chat.box, chat.send, *chat.buttons]
+        language.input(switch, [shown, language], fixed)
+        page.load(switch, [shown, language], fixed)
+    return page
+
+
+def _find(desk: Desk, tokens: Tokens, text: str, speech: str, request: gr.Request) -> list[Any]:
+    caller = talk.caller_of(desk, tokens, request)
+    if caller is None or not (text or "").strip():
+        return [gr.update(visible=False), None, *_nothing(say("start_find" if caller else "signed_out", speech))]
+    found = desk.gateway(caller, "").call("find_member", {"who": text.strip()[:80]}).result.get("members", [])
+    if not found:
+        return [gr.update(visible=False), None, *_nothing(say("nobody", speech))]
+    choices = [(f"{m['name'] or m['member_id']} · {m['member_id']} · {m['city']}", m["member_id"]) for m in found]
+    first = found[0]["member_id"]
+    return [gr.update(choices=choices, value=first, visible=len(found) > 1), first, *_profile(desk, tokens, first, speech, request)]
+
+
+def _nothing(text: str) -> list[Any]:
+    hidden = gr.update(visible=False)
+    return [f'<div class="card soft">{text}</div>', hidden, hidden, hidden, ""]
+
+
+def _profile(desk: Desk, tokens: Tokens, member_id: str | None, speech: str, request: gr.Request) -> list[Any]:
+    caller = talk.caller_of(desk, tokens, request)
+    if caller is None or member_id is None:
+        return _nothing(say("start_find" if caller else "signed_out", speech))
+    gateway = desk.gateway(caller, "")
+    r = gateway.call("member_insight", {"who": member_id}).result
+    listed = gateway.call("member_orders", {"who": member_id, "limit": 10}).result
+    figures = desk.figures(caller, member_id)
+    sign = formats.SIGNS.get(r["currency"], "")
+    tier = charts.tier_progress(figures["standing"], [(formats.either(t, "name", speech), float(t["threshold"])) for t in figures["tiers"]], sign, speech)
+    return [
+        _head(r, speech),
+        gr.update(value=charts.spend_by_month(figures["months"], sign, speech), visible=True),
+        gr.update(value=tier, visible=True),
+        gr.update(value=charts.points_over_time(figures["points"], speech), visible=bool(figures["points"])),
+        _orders(listed, speech),
+    ]
+
+
+def _head(r: dict[str, Any], speech: str) -> str:
+    def money(amount: str) -> str:
+        return formats.money(amount, r["currency"])
+
+    pairs = [
+        (say("orders_in_all", speech), formats.number(r["orders"])),
+        (say("spend_in_all", speech), money(r["spend"])),
+        (say("spend_last_year", speech), money(r["spend_last_year"])),
+        (say("average_order", speech), money(r["average_order"])),
+        (say("points", speech), formats.number(r["points"])),
+        (say("days_since", speech), str(r["days_since_last"] if r["days_since_last"] is not None else "–")),
+        (say("usual_gap", speech), str(r["usual_gap_days"] or "–")),
+    ]
+    signs = prompts.phrase(speech, "signs_line", r=r, a={}, today=str(r["as_of"]), name="", role="", shown=0)
+    liked = ", ".join(r[f"favourites_{speech}"])
+    tier = formats.either(r, "tier_name", speech)
+    return (
+        f'<div class="card"><h3>{escape(r["name"] or r["member_id"])}</h3><span class="soft">{escape(r["member_id"])} · {escape(tier)} · {escape(r["city"])}</span>{look.tiles(pairs)}'
+        f"<p><b>{escape(say('signs', speech))}:</b> {escape(signs)}</p><p><b>{escape(say('favourites', speech))}:</b> {escape(liked)}</p></div>"
+    )
+
+
+def _orders(listed: dict[str, Any], speech: str) -> str:
+    rows = []
+    for o in listed.get("orders", []):
+        articles = ", ".join(formats.either(line, "name", speech) for line in o["articles"]) + (f" +{o['more_articles']}" if o["more_articles"] else "")
+        cells = (
+            o["order_id"],
+            formats.day(str(o["ordered_on"]), speech) if o["ordered_on"] else "–",
+            articles,
+            formats.money(o["total"], listed["currency"]),
+            o["status"],
+        )
+        rows.append("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
+    head = "".join(f"<th>{escape(say(key, speech))}</th>" for key in ("order", "day", "articles", "total", "state"))
+    return f'<div class="card"><table class="plain"><tr>{head}</tr>{"".join(rows)}</table></div>' if rows else ""

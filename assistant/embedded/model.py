@@ -23,9 +23,8 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 import prompts
-from assistant.embedded import slots
+from assistant.embedded import slots, wish
 from assistant.embedded import turn as turns
-from assistant.embedded import wish
 from assistant.embedded.excerpt import excerpt
 from assistant.embedded.router import Guess, Router
 from assistant.embedded.skills import NOTHING, SKILLS, Call, Say

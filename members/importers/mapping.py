@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import sqlalchemy as sa
 from sqlalchemy import insert
 from sqlmodel import Session, col, func, select, update
 
@@ -23,8 +24,9 @@ from members.errors import BadInput
 from members.importers import reading
 from members.importers.report import Progress, Report, silent
 from members.program import Program
-from members.tables import Consent, Contact, ImportRun, Member, Order, OrderLine, Product, Review, Variant
+from members.tables import Consent, Contact, Member, Order, OrderLine, Product, Review, Variant
 
+_OPTIONS = ("encoding", "language", "decimal", "date_format")
 _EARLIEST, _OLDEST_BIRTH = date(1990, 1, 1), date(1901, 1, 1)
 
 
@@ -96,7 +98,7 @@ def load(
 ) -> Report:
     """Import every file the mapping at `path` names, whole or not at all.
 
-    Raises BadInput for a broken mapping, an unreadable file or a missing column.
+    Raises BadInput for a broken mapping, an unreadable file, a missing column, or events without a folder for them.
     """
     tables = read_mapping(path)
     report = Report("mapping")
@@ -108,9 +110,8 @@ def load(
         touched = sorted(set(session.info.get("touched", ())))
         report.totals["points entries"] = replay.replay(session, touched, rules, until=today, progress=lambda n: progress("points", n, len(touched)))
         report.check()
-        sums = {"read": report.read, "accepted": report.accepted, "rejected": report.rejected, "duplicates": report.duplicates}
         if report.accepted:
-            session.add(ImportRun(source=path.name, layout=report.layout, **sums))
+            session.add(report.run(path.name))
         if events and lake_folder:
             lake.write_events(lake_folder, pd.concat(events))
     return report
@@ -128,6 +129,7 @@ def read_mapping(path: Path) -> dict[str, dict[str, Any]]:
     if unknown or not tables:
         raise BadInput(f"{path.name} has the tables {', '.join(sorted(unknown)) or 'none'}; known are {', '.join(FIELDS)}.")
     for name, table in tables.items():
+        _must_be_typed(path.name, name, table)
         columns = table.get("columns", {})
         extra, lacking = set(columns) - set(FIELDS[name]), [f for f, spec in FIELDS[name].items() if spec.required and f not in columns]
         if "file" not in table or extra or lacking:
@@ -135,6 +137,22 @@ def read_mapping(path: Path) -> dict[str, dict[str, Any]]:
                 f"{path.name}, [{name}]: needs `file`; unknown fields: {', '.join(sorted(extra)) or 'none'}; missing fields: {', '.join(lacking) or 'none'}."
             )
     return tables
+
+
+def _must_be_typed(file: str, name: str, table: Any) -> None:
+    if not isinstance(table, dict) or not isinstance(table.get("columns", {}), dict):
+        raise BadInput(f"{file}: [{name}] and [{name}.columns] must be tables.")
+    texts = {**{key: value for key, value in table.items() if key != "columns"}, **{f"columns.{field}": column for field, column in table.get("columns", {}).items()}}
+    wrong = [key for key, value in texts.items() if not isinstance(value, str) or not value]
+    if wrong:
+        raise BadInput(f"{file}, [{name}]: {', '.join(wrong)} must be text.")
+    unknown = set(table) - {"file", "columns", *_OPTIONS}
+    if unknown:
+        raise BadInput(f"{file}, [{name}]: {', '.join(sorted(unknown))} is not known; there are file, columns, {', '.join(_OPTIONS)}.")
+    try:
+        reading.instant_of(pd.Series([""]), table.get("date_format"))
+    except ValueError as error:
+        raise BadInput(f"{file}, [{name}]: date_format cannot be used: {error}") from error
 
 
 # --- one table --------------------------------------------------------------------------
@@ -159,25 +177,25 @@ def _load_table(
     done, total = 0, reading.count_rows(path)
     for frame in reading.batches(path, list(dict.fromkeys(columns.values())), encoding=encoding or table.get("encoding")):
         report.read += len(frame)
-        rows = _judge(frame, name, columns, table, path.name, report, today)
+        rows = _judge(frame, name, columns, table, path, report, today)
         fresh = list(_once(rows, _UNIQUE[name], seen, report, path.name))
         getattr(write, name)(fresh, path.name)
         progress(name, done := done + len(frame), total)
 
 
-def _judge(frame: pd.DataFrame, name: str, columns: dict[str, str], table: dict[str, Any], file: str, report: Report, today: date) -> list[dict[str, Any]]:
+def _judge(frame: pd.DataFrame, name: str, columns: dict[str, str], table: dict[str, Any], path: Path, report: Report, today: date) -> list[dict[str, Any]]:
     """Typed rows of those that make sense; the first reason found rejects a row."""
     values, left = {"line": frame[reading.LINE]}, pd.Series(True, index=frame.index)
-    short = frame.drop(columns=[reading.LINE]).isna().all(axis=1)
-    report.reject(file, frame.loc[short, reading.LINE], "the row does not have as many cells as the header")
-    left &= ~short
+    misshapen = reading.misshapen(path, frame)
+    report.reject(path.name, frame.loc[misshapen, reading.LINE], "the row does not have as many cells as the header")
+    left &= ~misshapen
     for field, column in columns.items():
         spec = FIELDS[name][field]
         read, wrong = _READERS[spec.kind](frame[column], table, today)
         absent = reading.text_of(frame[column]) == ""
         bad = (absent & spec.required) | (wrong & ~absent)
         for reason, mask in ((f"{column} is empty", absent & spec.required), (f"{column} {_WANTED[spec.kind]}", wrong & ~absent)):
-            report.reject(file, frame.loc[left & mask, reading.LINE], reason)
+            report.reject(path.name, frame.loc[left & mask, reading.LINE], reason)
             left &= ~mask
         values[field] = read.where(~(absent | bad), None) if spec.kind != "text" else read
     typed = pd.DataFrame(values)[left].astype(object)
@@ -383,7 +401,11 @@ class _Writer:
             self.session.exec(update(Order).where(col(Order.id) == order_id).values(total_cents=Order.total_cents + cents))
 
     def events(self, rows: list[dict[str, Any]], file: str) -> None:
+        if rows and self.lake_folder is None:
+            raise BadInput(f"{file} holds events: they are kept as Parquet files beside the record, and no lake_folder was given for them.")
+        people = set(self.session.exec(select(Member.id)))
         rows = self._reject_unless(rows, file, f"kind is none of {', '.join(lake.KINDS)}", lambda row: row["kind"] in lake.KINDS)
+        rows = self._reject_unless(rows, file, "member_id is not a known member", lambda row: row["member_id"] in people)
         frame = pd.DataFrame(rows).reindex(columns=lake.SCHEMA.names)
         frame["product_id"] = frame["product_id"].fillna("")
         new = lake.unknown(self.lake_folder, frame) if self.lake_folder else frame
@@ -396,7 +418,7 @@ class _Writer:
     def reviews(self, rows: list[dict[str, Any]], file: str) -> None:
         people, goods = set(self.session.exec(select(Member.id))), set(self.session.exec(select(Product.id)))
         rows = self._reject_unless(rows, file, "member_id or product_id is not known", lambda row: row["member_id"] in people and row["product_id"] in goods)
-        known = set(self.session.exec(select(Review.member_id, Review.product_id, Review.written_on)).all())
+        known = {tuple(row) for row in self.session.execute(sa.select(Review.member_id, Review.product_id, Review.written_on))}
         new = [row for row in rows if (row["member_id"], row["product_id"], row.get("written_on")) not in known]
         self.report.duplicates += len(rows) - len(new)
         self.report.accepted += len(new)

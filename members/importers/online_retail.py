@@ -23,7 +23,7 @@ from members.database import Database
 from members.importers import reading
 from members.importers.report import Progress, Report, silent
 from members.program import Program
-from members.tables import ImportRun, Member, Order, OrderLine, Product, ReturnLine, Variant
+from members.tables import Member, Order, OrderLine, Product, ReturnLine, Variant
 
 COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
 # Codes of articles; the others are postage, fees, samples and corrections.
@@ -49,12 +49,8 @@ def load(database: Database, path: Path, rules: Program, *, today: date, encodin
             if report.accepted:
                 _write(stage, session, report, progress)
                 _replay(stage, session, rules, report, progress)
-                session.add(ImportRun(source=path.name, layout=report.layout, **_sums(report)))
+                session.add(report.run(path.name))
     return report
-
-
-def _sums(report: Report) -> dict[str, int]:
-    return {"read": report.read, "accepted": report.accepted, "rejected": report.rejected, "duplicates": report.duplicates}
 
 
 # --- 1. read and judge every row --------------------------------------------------------
@@ -82,6 +78,7 @@ def _judge(frame: pd.DataFrame, file: str, report: Report, latest: pd.Timestamp)
     at = reading.instant_of(frame["InvoiceDate"])
     credit = invoice.str.startswith("C")
     wrong = [
+        ("a cell holds characters that are no text", pd.concat([cell.str.contains("\x00", regex=False) for cell in text.values()], axis=1).any(axis=1)),
         ("no invoice number", invoice == ""),
         ("no stock code", code == ""),
         ("quantity is not a whole number", quantity.isna() | (quantity % 1 != 0)),
@@ -313,7 +310,8 @@ def _match(purchases: deque[list[Any]], quantity: int, at: Any) -> Iterator[tupl
 
 def _replay(stage: duckdb.DuckDBPyConnection, session: Session, rules: Program, report: Report, progress: Progress) -> None:
     members = [row[0] for row in stage.execute("SELECT DISTINCT customer FROM lines WHERE customer != '' ORDER BY 1").fetchall()]
-    until = report.last_day or date.max
+    # An older file may come later: the points of what was known already stay.
+    until = max(day for day in (report.last_day, *_last_days(session)) if day)
     done = 0
 
     def tell(count: int) -> None:
@@ -322,6 +320,12 @@ def _replay(stage: duckdb.DuckDBPyConnection, session: Session, rules: Program, 
         progress("points", done, len(members))
 
     report.totals["points entries"] = replay.replay(session, members, rules, until=until, progress=tell)
+
+
+def _last_days(session: Session) -> Iterator[date | None]:
+    for instant in (Order.ordered_at, ReturnLine.returned_at):
+        last = session.exec(select(func.max(instant))).one()
+        yield last.date() if last else None
 
 
 # --- small ------------------------------------------------------------------------------

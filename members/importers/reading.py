@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import pandas as pd
 import pyarrow as pa
@@ -21,6 +21,7 @@ from members.errors import BadInput
 
 LINE = "__line__"
 ROWS_AT_ONCE = 65_536
+_PARQUET = {".parquet", ".pq"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 # A cell longer than this is a broken quote, not a value.
 _LONGEST_CELL = 1_000_000
@@ -39,7 +40,7 @@ def batches(path: Path, columns: Sequence[str], *, optional: Sequence[str] = (),
     if path.stat().st_size == 0:
         raise BadInput(f"{path.name} is empty.")
     kind = path.suffix.lower()
-    if kind in {".parquet", ".pq"}:
+    if kind in _PARQUET:
         yield from _parquet(path, columns, optional)
     elif kind in {".xlsx", ".xls", ".ods"}:
         yield from _sheet(path, columns, optional)
@@ -52,9 +53,16 @@ def batches(path: Path, columns: Sequence[str], *, optional: Sequence[str] = (),
 def count_rows(path: Path) -> int | None:
     """How many rows to expect, where that is cheap to know."""
     try:
-        return pq.read_metadata(path).num_rows if path.suffix.lower() in {".parquet", ".pq"} else None
+        return pq.read_metadata(path).num_rows if path.suffix.lower() in _PARQUET else None
     except (pa.ArrowException, OSError):
         return None
+
+
+def misshapen(path: Path, frame: pd.DataFrame) -> "pd.Series[bool]":
+    """Rows of a text file or a sheet with fewer or more cells than the header; Parquet has absent values instead."""
+    if path.suffix.lower() in _PARQUET:
+        return pd.Series(False, index=frame.index)
+    return frame.drop(columns=[LINE]).isna().any(axis=1)
 
 
 def guess_encoding(path: Path) -> str:
@@ -87,7 +95,7 @@ def _legacy(path: Path) -> str:
         if not _decodes(file, "gb18030"):
             return "cp1252" if _fits_cp1252(path) else "latin-1"
         file.seek(0)
-        foreign = [piece for piece in re.findall(rb"[\x81-\xfe][\x40-\xfe]|[\x80-\xff]", file.read(1 << 20))]
+        foreign: list[bytes] = re.findall(rb"[\x81-\xfe][\x40-\xfe]|[\x80-\xff]", file.read(1 << 20))
     everyday = sum(len(piece) == 2 and piece[0] in _EVERYDAY for piece in foreign)
     return "gb18030" if foreign and everyday / len(foreign) > 0.6 else ("cp1252" if _fits_cp1252(path) else "latin-1")
 
@@ -102,7 +110,7 @@ def _fits_cp1252(path: Path) -> bool:
 
 def _csv(path: Path, columns: Sequence[str], optional: Sequence[str], encoding: str) -> Iterator[pd.DataFrame]:
     csv.field_size_limit(_LONGEST_CELL)
-    with path.open(encoding=encoding, newline="") as file:
+    with _text_file(path, encoding) as file:
         try:
             reader = csv.reader(file, delimiter=_delimiter(file), strict=True)
             header = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
@@ -117,11 +125,19 @@ def _csv(path: Path, columns: Sequence[str], optional: Sequence[str], encoding: 
                 if len(rows) >= ROWS_AT_ONCE:
                     yield _frame(rows, where)
                     rows = []
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{path.name} is not {encoding} text (byte {error.start}); name its encoding with --encoding.") from error
+        except UnicodeError as error:
+            where_at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
+            raise BadInput(f"{path.name} is not {encoding} text{where_at}; name its encoding with --encoding.") from error
         except csv.Error as error:
             raise BadInput(f"{path.name}, line {reader.line_num}: {error}. A quote may be missing, or the file may be cut off.") from error
         yield _frame(rows, where)
+
+
+def _text_file(path: Path, encoding: str) -> TextIO:
+    try:
+        return path.open(encoding=encoding, newline="")
+    except (LookupError, ValueError) as error:
+        raise BadInput(f"{path.name} cannot be read: there is no encoding “{encoding}”.") from error
 
 
 def _cells(row: list[str], header: list[str], where: dict[str, int]) -> list[str | None]:

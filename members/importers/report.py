@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from members.tables import ImportRun
+
 Progress = Callable[[str, int, int | None], None]
 # What a person can still read; the file beside it holds all of them.
 SHOWN = 20
@@ -60,6 +62,10 @@ class Report:
         assert self.read == self.accepted + self.rejected + self.duplicates, (
             f"{self.read} rows read, {self.accepted} + {self.rejected} + {self.duplicates} accounted for"
         )
+
+    def run(self, source: str) -> ImportRun:
+        """The row by which the record remembers this import."""
+        return ImportRun(source=source, layout=self.layout, read=self.read, accepted=self.accepted, rejected=self.rejected, duplicates=self.duplicates)
 
     def write_rejects(self, path: Path) -> None:
         """All rejected rows as CSV: file, line, reason."""

@@ -83,7 +83,7 @@ def claim(session: Session, caller: Caller, approval_id: str, *, now: datetime) 
     approval = get(session, caller, approval_id)
     if digest(approval.tool, approval.arguments, caller.account_id, approval.conversation_id) != approval.digest:
         raise RuleBroken("What waits here is not what was shown.")
-    mine = (col(Approval.id) == approval_id, Approval.status == "open", col(Approval.expires_at) > now)
+    mine = (col(Approval.id) == approval_id, col(Approval.status) == "open", col(Approval.expires_at) > now)
     if session.exec(update(Approval).where(*mine).values(status="used", decided_at=now)).rowcount != 1:
         session.refresh(approval)
         raise RuleBroken("This was confirmed or declined before." if approval.status != "open" else "The five minutes to confirm are over; please ask again.")
@@ -92,5 +92,5 @@ def claim(session: Session, caller: Caller, approval_id: str, *, now: datetime) 
 
 def close(session: Session, caller: Caller, approval_id: str, status: str, *, now: datetime) -> bool:
     """Decline or retire an open approval; False when it was not open any more."""
-    mine = (col(Approval.id) == approval_id, Approval.account_id == caller.account_id, Approval.status == "open")
+    mine = (col(Approval.id) == approval_id, col(Approval.account_id) == caller.account_id, col(Approval.status) == "open")
     return session.exec(update(Approval).where(*mine).values(status=status, decided_at=now)).rowcount == 1

@@ -50,7 +50,8 @@ def recent(folder: Path, member_id: str, *, until: datetime, limit: int = 200) -
         return []
     query = 'SELECT DISTINCT "at", kind, product_id FROM read_parquet(?) WHERE member_id = ? AND "at" <= ? ORDER BY "at" DESC LIMIT ?'
     with duckdb.connect(":memory:") as lake:
-        return lake.execute(query, [str(folder / "*.parquet"), member_id, until, limit]).fetchall()
+        rows: list[tuple[datetime, str, str]] = lake.execute(query, [str(folder / "*.parquet"), member_id, until, limit]).fetchall()
+        return rows
 
 
 def members_in(folder: Path) -> Iterator[str]:

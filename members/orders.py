@@ -8,8 +8,9 @@ by a plan that changes nothing, then applied by the same plan.
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, and_, case, col, or_, select, update
+from sqlmodel.sql.expression import SelectOfScalar
 
 from members import ledger, program
 from members.errors import NotFound, RuleBroken
@@ -151,8 +152,9 @@ def _refund(session: Session, paid: list[Payment], cents: int, *, on: date, key:
     """Pay back to each method up to what it paid; a gift card has it at once."""
     for payment in paid:
         part = min(cents, payment.amount_cents)
-        method = {"method_id": payment.method_id, "method_label": payment.method_label}
-        session.add(Payment(order_id=payment.order_id, kind="refund", amount_cents=part, booked_on=on, key=f"{key}:{payment.id}", **method))
+        back = Payment(order_id=payment.order_id, kind="refund", amount_cents=part, booked_on=on, key=f"{key}:{payment.id}")
+        back.method_id, back.method_label = payment.method_id, payment.method_label
+        session.add(back)
         card = and_(col(PaymentMethod.id) == payment.method_id, col(PaymentMethod.kind) == "gift_card", col(PaymentMethod.balance_cents).is_not(None))
         session.exec(update(PaymentMethod).where(card).values(balance_cents=col(PaymentMethod.balance_cents) + part))
         cents -= part
@@ -188,10 +190,10 @@ def _spellings(order_id: str) -> list[str]:
     return sorted({bare, bare.upper(), f"#{bare}", f"#{bare.upper()}"})
 
 
-def _containing(words: str, product_ids: list[str]) -> Select[tuple[str]]:
+def _containing(words: str, product_ids: list[str]) -> SelectOfScalar[str]:
     """Ids of orders with a line that names the words or one of the products."""
     query = select(OrderLine.order_id).join(Product, col(Product.id) == OrderLine.product_id, isouter=True)
-    tests = [col(OrderLine.product_id).in_(product_ids)] if product_ids else []
+    tests: list[ColumnElement[bool]] = [col(OrderLine.product_id).in_(product_ids)] if product_ids else []
     if words:
         tests += [col(text).icontains(words, autoescape=True) for text in (OrderLine.description, Product.name_en, Product.name_zh)]
     return query.where(or_(*tests))

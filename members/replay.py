@@ -91,8 +91,9 @@ def histories(session: Session, member_ids: Sequence[str]) -> dict[str, History]
 
 
 def _bought(member_ids: Sequence[str]) -> Any:
-    order = (Order.member_id, Order.id, Order.ordered_at, Order.discount_cents)
-    lines = sa.select(*order, OrderLine.product_id, OrderLine.quantity, OrderLine.unit_price_cents).join(OrderLine, col(OrderLine.order_id) == Order.id)
+    order: tuple[Any, ...] = (Order.member_id, Order.id, Order.ordered_at, Order.discount_cents)
+    line: tuple[Any, ...] = (OrderLine.product_id, OrderLine.quantity, OrderLine.unit_price_cents)
+    lines = sa.select(*order, *line).join(OrderLine, col(OrderLine.order_id) == Order.id)
     mine = lines.where(col(Order.member_id).in_(member_ids), col(OrderLine.kind) == "product", _counts())
     return mine.order_by(col(Order.ordered_at), col(Order.id), col(OrderLine.position))
 
@@ -177,8 +178,7 @@ class _Book:
         for index, (day, order_id, lines) in enumerate(past.baskets):
             acts.append((day, 0, partial(self._earn, index, day, order_id, lines)))
         for day, category, note, basket, cents in past.answers():
-            act = partial(self._take_any, day, category, cents, note) if basket is None else partial(self._take_back, day, basket, category, cents, note)
-            acts.append((day, 1, act))
+            acts.append((day, 1, partial(self._take_back, day, basket, category, cents, note)))
         for _, _, act in sorted(acts, key=lambda act: act[:2]):
             act()
         self._expire(until)
@@ -196,12 +196,15 @@ class _Book:
             until = program.expires_on(day, self._rules)
             self.lots.append({"points": points, "left": points, "booked_on": day, "expires_on": until, "order_id": order_id, "key": f"replay:earn:{order_id}"})
 
-    def _take_back(self, day: date, basket: int, category: str, cents: int, note: str) -> None:
-        """Leave an order the points its kept goods earned at the tier of their day; what lapsed is not taken again."""
+    def _take_back(self, day: date, basket: int | None, category: str, cents: int, note: str) -> None:
         self._expire(day)
-        kept = self._kept.get(basket)
-        if kept is None:
-            return
+        if basket is None:
+            self._take_any(day, category, cents, note)
+        elif basket in self._kept:
+            self._take_own(self._kept[basket], day, category, cents, note)
+
+    def _take_own(self, kept: _Kept, day: date, category: str, cents: int, note: str) -> None:
+        """Leave an order the points its kept goods earned at the tier of their day; what lapsed is not taken again."""
         kept.lines.append((category, -cents))
         bare = sum(amount for _, amount in kept.lines) <= 0
         still = 0 if bare else min(kept.points, program.points_for(kept.lines, kept.tier, self._rules))
@@ -210,7 +213,6 @@ class _Book:
 
     def _take_any(self, day: date, category: str, cents: int, note: str) -> None:
         """Goods of no known order: at the tier of the day, from the soonest to expire."""
-        self._expire(day)
         owed = program.points_for([(category, cents)], self._tier_on(day), self._rules)
         for index in sorted(range(len(self.lots)), key=lambda i: (self.lots[i]["expires_on"], i)):
             owed -= self._reverse(index, owed, day, note)

@@ -74,6 +74,12 @@ def category_name(key: str, language: str) -> str:
     return _categories().get(key, {}).get(language) or key.replace("_", " ").replace("-", " ")
 
 
+def shelf_name(key: str, language: str) -> str:
+    """A category as a message to customers names it."""
+    name = category_name(key, language)
+    return f"{name}用品" if language == "zh" and len(name) < 3 and key not in ("tea", "coffee") else name if language == "zh" else f"our {name.lower()} shelf"
+
+
 def names_category(key: str, text: str) -> bool:
     """Whether a text uses a word for the category."""
     words = _categories().get(key, {}).get("words") or re.escape(key.lower())

@@ -110,6 +110,8 @@ def test_no_file_names_a_registry_or_a_place_of_this_machine() -> None:
 def test_libraries_named_in_the_project_are_pinned() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").lower().replace("_", "-")
     pinned = {line.split("==")[0].strip() for line in lock.splitlines() if "==" in line}
-    named = re.findall(r'"([a-z][\w.-]+)(?:\[\w+\])?"', (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[project.scripts]")[0].split("dependencies = [")[1])
+    named = re.findall(
+        r'"([a-z][\w.-]+)(?:\[\w+\])?"', (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[project.scripts]")[0].split("dependencies = [")[1]
+    )
     assert {n for n in named if n not in pinned} == set()
     assert "torch==2.13.0" in lock

@@ -131,7 +131,7 @@ def write_copy(
         "tone": tone,
         "language": speech,
         "currency": bench.rules.currency,
-        "product": offer.name(speech) if offer else prompts.category_name(shelf, speech).lower() if shelf else None,
+        "product": offer.name(speech) if offer else prompts.shelf_name(shelf, speech) if shelf else None,
         "product_text": (offer.product.description_zh if speech == "zh" else offer.product.description_en) if offer else None,
         "price": money(offer.least_cents) if offer else None,
         "percent": offer_percent,

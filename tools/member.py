@@ -11,7 +11,7 @@ from pydantic import Field
 from members import ledger, people, program
 from members.access import Role
 from members.replay import histories
-from members.tables import Member
+from members.tables import Member, PointsEntry
 from tools.bench import Bench, Record, cents, money
 from tools.gateway import tool
 
@@ -116,9 +116,20 @@ def points(
         points_for_one_unit=rules.redemption.points_per_unit,
         expiring_soon=soon,
         later=after[0] if after else None,
-        history=[Booking(on=e.booked_on, points=e.points, kind=e.kind, reason=e.reason, order_id=e.order_id) for e in booked[:6]],
+        history=_bookings(booked)[:6],
         aspect=aspect,
     )
+
+
+def _bookings(booked: list[PointsEntry]) -> list[Booking]:
+    """Bookings as a member sees them: what one act drew from several lots is one line."""
+    found: dict[tuple[object, ...], Booking] = {}
+    for e in booked:
+        act = (e.booked_on, e.kind, e.order_id, e.points > 0)
+        before = found.get(act)
+        points = e.points + (before.points if before else 0)
+        found[act] = Booking(on=e.booked_on, points=points, kind=e.kind, reason=e.reason, order_id=e.order_id)
+    return [line for line in found.values() if line.points]
 
 
 class TierFacts(Record):

@@ -15,6 +15,8 @@ from retrieval.search import Filters, answers
 from tools.bench import Bench, Record, cents, money
 from tools.gateway import ShortText, tool
 
+# Share of the best score that still counts as fitting.
+_NEARLY = 0.72
 EVERYBODY = (Role.MEMBER, Role.SUPPORT, Role.MARKETER)
 
 
@@ -66,15 +68,16 @@ def search_products(
         without=tuple(without or ()),
     )
     hits = bench.means.search(wish, kind="products", limit=6, filters=filters)
-    strong = [h for h in hits if answers(h, wish, "products")]
-    offers = catalogue.some(bench.session, [h.entry.id for h in (strong or hits)[:4]])
+    # If the best fits at all, those nearly as good may be shown beside it.
+    strong = [h for h in hits if h.score >= hits[0].score * _NEARLY] if any(answers(h, wish, "products") for h in hits[:2]) else []
+    offers = catalogue.some(bench.session, [h.entry.id for h in strong[:4]])
     return Found(
         currency=bench.rules.currency,
         asked=wish,
         max_price=None if max_price is None else money(cents(max_price)),
         min_price=None if min_price is None else money(cents(min_price)),
         close_match=bool(strong),
-        products=[card(offer) for offer in offers] if strong else [],
+        products=[card(offer) for offer in offers],
     )
 
 

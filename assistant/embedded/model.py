@@ -131,6 +131,8 @@ class EmbeddedModel(BaseChatModel):
         if best.label == "out_of_scope" and best.chance < 0.5 and guesses[1].label == "ask_policy":
             # A question of the shop's that the policy may answer is better looked up than turned away.
             return [_Step("ask_policy", turn.text)]
+        if turn.slots.tiers and {g.label for g in guesses[:2]} == {"tier_status", "ask_policy"}:
+            return [_Step("tier_status", turn.text)]
         if best.chance < _SURE and best.label not in _COMMON:
             return self._unsure(turn, guesses)
         return [_Step(best.label, turn.text)]
@@ -213,8 +215,6 @@ class EmbeddedModel(BaseChatModel):
         distinct = {guess.label for _, guess in clear}
         orders = {order for part, _ in clear for order in slots.read(part, turn.today).order_ids}
         if len(clear) < 2 or (len(distinct) < 2 and len(orders) < 2) or (whole[0].chance > 0.97 and len(orders) < 2):
-            return None
-        if len(clear) < len([1 for _, guess in read if guess.label not in ("greeting", "thanks", "yes")]):
             return None
         return [_Step(guess.label, part) for part, guess in clear]
 
@@ -300,7 +300,14 @@ def refusal_text(refusal: dict[str, Any], *, language: str, today: str) -> str:
 def worded(tool: str, arguments: dict[str, Any], text: str, *, language: str, today: str, turn: int = 0) -> str:
     """A tool's result in the embedded model's words: the safe answer when another model's is withheld."""
     record = json.loads(text)
-    values: dict[str, Any] = {"r": record, "a": {"about": None, "order_id": None, "max_price": None, **arguments}, "today": today, "name": "", "role": "", "shown": 0}
+    values: dict[str, Any] = {
+        "r": record,
+        "a": {"about": None, "order_id": None, "max_price": None, **arguments},
+        "today": today,
+        "name": "",
+        "role": "",
+        "shown": 0,
+    }
     if tool == "ask_policy" and record.get("passages"):
         values |= {"said": record["passages"][0]["text"], "cited": record["passages"][0]["citation"]}
     if record.get("outcome") == "refused":

@@ -170,8 +170,10 @@ def _order_status(turn: Turn) -> Story:
     if named:
         return told((yield Call("order_status", {"order_id": named})), about=about)
     product = wish.of_order(turn.text)
-    found = yield Call("my_orders", given(product=product, limit=5, **_period(turn)))
-    if product and found.ok and not found.record["orders"]:
+    asked = given(product=product, limit=5, **_period(turn))
+    found = yield Call("my_orders", asked)
+    if len(asked) > 1 and found.ok and not found.record["orders"]:
+        # What was said of it finds nothing: what is on its way is most likely meant.
         found = yield Call("my_orders", {"limit": 5})
         product = ""
     orders = found.record.get("orders", [])
@@ -222,13 +224,20 @@ def _named_order(turn: Turn) -> str | None:
 
 @skill("search_products")
 def _search(turn: Turn) -> Story:
+    if wish.points_back(turn.text) and turn.focus("product_id") and not turn.slots.amounts and turn.slots.most is None:
+        return (yield from _details(turn))
     wanted = wish.of_product(turn.text, turn.slots)
     most, least = turn.slots.most, turn.slots.least
     if most is None and least is None and turn.slots.amounts:
         most = turn.slots.amounts[0] * (1.15 if re.search(r"about|around|roughly|左右|上下|大概", turn.text.lower()) else 1.0)
     before = turn.last("search_products")
-    if not wanted and before:
+    if before and (not wanted or wish.continues(turn.text) and wish.cheaper(turn.text)):
         wanted = str(before.arguments.get("wish", ""))
+        prices = [float(p["price"]) for p in before.record.get("products", [])]
+        if wish.cheaper(turn.text) and most is None and prices:
+            most = round(max(prices) - 0.01, 2)
+    elif wanted:
+        wanted = wish.phrased(turn.text, turn.slots)
     if not wanted:
         return Say("missing_wish", note={"asks": "wish", "label": "search_products"})
     found = yield Call("search_products", given(wish=wanted, max_price=most, min_price=least, without=list(turn.slots.without)))
@@ -268,7 +277,7 @@ def _named_product(turn: Turn) -> str | None:
 
 @skill("recommend_for_me")
 def _recommend(turn: Turn) -> Story:
-    wanted = wish.of_product(turn.text, turn.slots)
+    wanted = wish.of_product(turn.text, turn.slots) and wish.phrased(turn.text, turn.slots)
     most = turn.slots.most if turn.slots.most is not None else (turn.slots.amounts[0] if turn.slots.amounts else None)
     found = yield Call("recommend_for_me", given(wish=wanted, max_price=most))
     if wanted and not found.record.get("products"):
@@ -303,6 +312,8 @@ def _policy(turn: Turn) -> Story:
 def _not_here(turn: Turn) -> Story:
     """What a person of the shop must do: say so, and what the rules are."""
     label = turn.note["label_now"]
+    if wish.is_question(turn.text):
+        return told((yield Call("ask_policy", {"question": turn.text[:300]})))
     found = yield Call("ask_policy", {"question": wish.POLICY_TOPIC[label][turn.language]})
     if not found.record.get("passages"):
         return Say("cannot_do_bare")
@@ -323,7 +334,7 @@ def _who(turn: Turn) -> str | None:
     if number and 1000 <= number < 10**9 and float(number).is_integer():
         return str(int(number))
     name = wish.of_person(turn.text)
-    return name or turn.focus("member_id")
+    return name or (turn.focus("member_id") if wish.means_somebody(turn.text) else None)
 
 
 @skill("find_member", "member_insight")

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import prompts
-from assistant.embedded import slots
+from assistant.embedded import dates, slots
 from assistant.embedded.numbers import EN_NUMERAL, chinese
 from assistant.embedded.slots import Slots
 from assistant.embedded.turn import Turn
@@ -25,7 +25,7 @@ POLICY_TOPIC = {
     "redeem_points": {"en": "what points are worth and how to redeem them", "zh": "积分怎么用 值多少钱"},
     "change_consent": {"en": "withdraw consent for marketing messages", "zh": "取消接收营销消息 撤回同意"},
     "export_data": {"en": "a copy of all my data", "zh": "导出我的个人数据"},
-    "erase_me": {"en": "leave the club and erase my data", "zh": "退出会员 删除数据"},
+    "erase_me": {"en": "how to leave the club", "zh": "怎么退出会员"},
     "campaigns_for_me": {"en": "coupons and early access to sales", "zh": "优惠券 提前进特卖"},
     "talk_to_person": {"en": "how to reach a person in support", "zh": "怎么联系人工客服"},
     "complaint": {"en": "how to complain and when you hear from us", "zh": "怎么投诉 多久答复"},
@@ -78,6 +78,42 @@ def of_product(text: str, found: Slots) -> str:
             text,
         )
     return _left(text)
+
+
+def phrased(text: str, found: Slots) -> str:
+    """The wish as it was put, without price and exclusions: vectors read phrases better than loose words."""
+    text = _without_amounts(normal(text))
+    for word in found.without:
+        text = re.sub(
+            rf"\b(?:but\s+)?(?:not|no|without|anything but|except(?: for)?|other than)\s+(?:in\s+|made of\s+)?{re.escape(word)}|(?:但是?)?(?:不要|不含|不带|除了|别是|不是){re.escape(word)}的?",
+            " ",
+            text,
+        )
+    return " ".join(text.strip(" ,，.。?？!！").split())[:200]
+
+
+def cheaper(text: str) -> bool:
+    """Whether something less dear than what was shown is wanted."""
+    return re.search(r"\bcheaper|less expensive|lower price|too (?:dear|expensive|much)\b|便宜|太贵", text.lower()) is not None
+
+
+def is_question(text: str) -> bool:
+    """Whether it asks how something is done rather than to have it done."""
+    return (
+        re.search(
+            r"^\s*(?:how|what|when|where|why|which|is|are|does|do (?:you|i)|can (?:you|i|my|one)|may i|am i)\b|怎么|如何|多久|为什么|什么时候|能不能|可不可以|是不是|可以.*吗|能.*吗|要.*吗|多少",
+            text.lower(),
+        )
+        is not None
+    )
+
+
+def means_somebody(text: str) -> bool:
+    """Whether it speaks of one person: “she”, “this member”, 她."""
+    return (
+        re.search(r"\b(?:he|she|they|him|her|his|hers|their|them|this (?:one|member|customer|person)|same)\b|[她他]|这位|该会员|这个人|这个会员", text.lower())
+        is not None
+    )
 
 
 def of_order(text: str) -> str:
@@ -240,8 +276,8 @@ def copy(turn: Turn) -> dict[str, Any]:
     speech = "zh" if re.search(r"chinese|中文", text) else "en" if re.search(r"english|英文", text) else None
     product = _copy_product(text, turn)
     named = _categories(product or "", turn)
-    # “Tea” alone is the shelf, “breakfast tea” a product.
-    if named and product and len(product) <= 8:
+    # “Tea” or “fishing gear” is the shelf, “breakfast tea” a product.
+    if named and product and len(re.sub(r"\b(?:gear|stuff|things|goods|equipment|products?)\b|用品|商品|产品|类", "", product).strip()) <= 8:
         product = named[0]
     asked = {
         "channel": found.channel if found.channel != "phone" else None,
@@ -271,5 +307,7 @@ def _copy_product(text: str, turn: Turn) -> str | None:
         return found.group().upper()
     for city in turn.cities():
         text = text.replace(city.lower(), " ")
+    period = dates.read(text, turn.today, ahead=True)
+    text = text[: period.span[0]] + " " + text[period.span[1] :] if period else text
     left = _left(_COPY_TALK.sub(" ", _without_amounts(slots._DAYS.sub(" ", text))))
     return left if left and len(left) <= 60 else None

@@ -61,4 +61,5 @@ def _said(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filled(line: str, said: dict[str, Any]) -> str:
-    return line.format(**{name: value for name, value in said.items() if value is not None})
+    text = line.format(**{name: value for name, value in said.items() if value is not None})
+    return text[:1].upper() + text[1:]

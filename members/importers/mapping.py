@@ -142,13 +142,10 @@ def read_mapping(path: Path) -> dict[str, dict[str, Any]]:
 def _must_be_typed(file: str, name: str, table: Any) -> None:
     if not isinstance(table, dict) or not isinstance(table.get("columns", {}), dict):
         raise BadInput(f"{file}: [{name}] and [{name}.columns] must be tables.")
-    texts = {**{key: value for key, value in table.items() if key != "columns"}, **{f"columns.{field}": column for field, column in table.get("columns", {}).items()}}
-    wrong = [key for key, value in texts.items() if not isinstance(value, str) or not value]
+    told = {**{key: table[key] for key in ("file", *_OPTIONS) if key in table}, **table.get("columns", {})}
+    wrong = [key for key, value in told.items() if not isinstance(value, str)]
     if wrong:
         raise BadInput(f"{file}, [{name}]: {', '.join(wrong)} must be text.")
-    unknown = set(table) - {"file", "columns", *_OPTIONS}
-    if unknown:
-        raise BadInput(f"{file}, [{name}]: {', '.join(sorted(unknown))} is not known; there are file, columns, {', '.join(_OPTIONS)}.")
     try:
         reading.instant_of(pd.Series([""]), table.get("date_format"))
     except ValueError as error:
@@ -418,7 +415,8 @@ class _Writer:
     def reviews(self, rows: list[dict[str, Any]], file: str) -> None:
         people, goods = set(self.session.exec(select(Member.id))), set(self.session.exec(select(Product.id)))
         rows = self._reject_unless(rows, file, "member_id or product_id is not known", lambda row: row["member_id"] in people and row["product_id"] in goods)
-        known = {tuple(row) for row in self.session.execute(sa.select(Review.member_id, Review.product_id, Review.written_on))}
+        unique: tuple[Any, ...] = (Review.member_id, Review.product_id, Review.written_on)
+        known = {tuple(row) for row in self.session.execute(sa.select(*unique))}
         new = [row for row in rows if (row["member_id"], row["product_id"], row.get("written_on")) not in known]
         self.report.duplicates += len(rows) - len(new)
         self.report.accepted += len(new)

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import sqlalchemy as sa
 from sqlalchemy import Table, insert
 from sqlmodel import Session, SQLModel, col, func, select, update
 
@@ -30,6 +31,7 @@ COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "
 _ARTICLE = r"^(\d{5}|DCGS|PADS)"
 _EARLIEST = pd.Timestamp("1990-01-01")
 _CHUNK = 20_000
+_Columns = tuple[Any, ...]
 
 
 def load(database: Database, path: Path, rules: Program, *, today: date, encoding: str | None = None, progress: Progress = silent) -> Report:
@@ -126,17 +128,18 @@ def _drop_repeats(stage: duckdb.DuckDBPyConnection, report: Report) -> None:
 def _drop_known(stage: duckdb.DuckDBPyConnection, session: Session, report: Report) -> None:
     """Rows of an earlier import go; a known invoice may still gain new rows."""
     stage.execute("CREATE TABLE known (invoice VARCHAR, code VARCHAR, description VARCHAR, quantity BIGINT, cents BIGINT)")
-    orders = select(OrderLine.order_id, OrderLine.variant_id, OrderLine.description, OrderLine.quantity, OrderLine.unit_price_cents)
-    credits = select(ReturnLine.credit_note, ReturnLine.product_id, ReturnLine.reason, -ReturnLine.quantity, ReturnLine.refund_cents)
-    for query, cents in ((orders, "cents"), (credits, "CAST(round(cents / -quantity) AS BIGINT)")):
-        for chunk in session.execute(query).partitions(_CHUNK):
+    orders: _Columns = (OrderLine.order_id, OrderLine.variant_id, OrderLine.description, OrderLine.quantity, OrderLine.unit_price_cents)
+    credits: _Columns = (ReturnLine.credit_note, ReturnLine.product_id, ReturnLine.reason, -ReturnLine.quantity, ReturnLine.refund_cents)
+    for columns, cents in ((orders, "cents"), (credits, "CAST(round(cents / -quantity) AS BIGINT)")):
+        for chunk in session.execute(sa.select(*columns)).partitions(_CHUNK):
             rows = pd.DataFrame([tuple(row) for row in chunk], columns=["invoice", "code", "description", "quantity", "cents"])
             stage.register("rows", rows)
             stage.execute(f"INSERT INTO known SELECT invoice, code, description, quantity, {cents} FROM rows")
             stage.unregister("rows")
     before = _one(stage, "SELECT count(*) FROM lines")
     stage.execute(
-        "DELETE FROM lines WHERE EXISTS (SELECT 1 FROM known k WHERE k.invoice = lines.invoice AND k.code = lines.code AND k.description = lines.description AND k.quantity = lines.quantity AND k.cents = lines.cents)"
+        """DELETE FROM lines WHERE EXISTS (SELECT 1 FROM known k WHERE k.invoice = lines.invoice AND k.code = lines.code
+           AND k.description = lines.description AND k.quantity = lines.quantity AND k.cents = lines.cents)"""
     )
     report.duplicates += before - _one(stage, "SELECT count(*) FROM lines")
 
@@ -149,8 +152,8 @@ def _write(stage: duckdb.DuckDBPyConnection, session: Session, report: Report, p
     _write_products(stage, session, report)
     _write_orders(stage, session, report, progress)
     _write_returns(stage, session, report)
-    first, last = stage.execute("SELECT min(stamp), max(stamp) FROM lines").fetchone() or (None, None)
-    report.first_day, report.last_day = (first.date(), last.date()) if first else (None, None)
+    days = stage.execute("SELECT min(stamp)::DATE, max(stamp)::DATE FROM lines").fetchone()
+    report.first_day, report.last_day = days or (None, None)
 
 
 def _write_members(stage: duckdb.DuckDBPyConnection, session: Session, report: Report) -> None:
@@ -283,13 +286,14 @@ def _purchases(session: Session, wanted: set[tuple[str, str]]) -> dict[tuple[str
     found: dict[tuple[str, str], deque[list[Any]]] = defaultdict(deque)
     if not wanted:
         return found
+    columns: _Columns = (Order.member_id, OrderLine.variant_id, OrderLine.id, Order.id, Order.ordered_at, OrderLine.quantity - OrderLine.returned)
     query = (
-        select(Order.member_id, OrderLine.variant_id, OrderLine.id, Order.id, Order.ordered_at, OrderLine.quantity - OrderLine.returned)
+        sa.select(*columns)
         .join(Order, col(Order.id) == OrderLine.order_id)
         .where(col(Order.member_id).in_({customer for customer, _ in wanted}))
-        .order_by(col(Order.ordered_at), OrderLine.id)
+        .order_by(col(Order.ordered_at), col(OrderLine.id))
     )
-    for customer, code, line_id, order_id, at, left in session.exec(query):
+    for customer, code, line_id, order_id, at, left in session.execute(query):
         if (customer, code) in wanted and left > 0:
             found[(customer, code)].append([line_id, order_id, at, left])
     return found

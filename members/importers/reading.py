@@ -126,8 +126,8 @@ def _csv(path: Path, columns: Sequence[str], optional: Sequence[str], encoding: 
                     yield _frame(rows, where)
                     rows = []
         except UnicodeError as error:
-            where_at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
-            raise BadInput(f"{path.name} is not {encoding} text{where_at}; name its encoding with --encoding.") from error
+            place = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
+            raise BadInput(f"{path.name} is not {encoding} text{place}; name its encoding with --encoding.") from error
         except csv.Error as error:
             raise BadInput(f"{path.name}, line {reader.line_num}: {error}. A quote may be missing, or the file may be cut off.") from error
         yield _frame(rows, where)

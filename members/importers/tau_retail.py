@@ -17,9 +17,12 @@ from members.database import Database
 from members.errors import BadInput
 from members.importers.report import Progress, Report, silent
 from members.program import Program
-from members.tables import Address, Contact, ImportRun, Member, Order, OrderLine, Payment, PaymentMethod, Product, Variant
+from members.tables import Address, Contact, Member, Order, OrderLine, Payment, PaymentMethod, Product, Variant
 
 PARTS = ("products", "users", "orders")
+_MOST = 1e8
+# What reading an entry of another shape raises.
+_BROKEN = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 
 def load(database: Database, path: Path, rules: Program, *, today: date, encoding: str | None = None, progress: Progress = silent) -> Report:
@@ -36,8 +39,7 @@ def load(database: Database, path: Path, rules: Program, *, today: date, encodin
             progress(part, len(rows), len(rows))
         report.check()
         if report.accepted:
-            sums = {"read": report.read, "accepted": report.accepted, "rejected": report.rejected, "duplicates": report.duplicates}
-            session.add(ImportRun(source=path.name, layout=report.layout, **sums))
+            session.add(report.run(path.name))
     return report
 
 
@@ -45,39 +47,51 @@ def _read(path: Path, encoding: str) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         raise BadInput(f"There is no file {path}.")
     try:
-        world = json.loads(path.read_text(encoding=encoding))
-    except (ValueError, UnicodeError) as error:
+        world: Any = json.loads(path.read_text(encoding=encoding))
+    except (LookupError, OSError, RecursionError, ValueError) as error:
         raise BadInput(f"{path.name} is not whole JSON: {error}") from error
     lacking = [part for part in PARTS if not isinstance(world, dict) or not isinstance(world.get(part), dict)]
     if lacking:
         raise BadInput(f"{path.name} lacks {', '.join(lacking)}: it is not a tau retail world.")
-    return world
+    return {part: world[part] for part in PARTS}
 
 
 def cents(amount: float) -> int:
-    """An amount of the world's as minor units."""
-    return round(float(amount) * 100)
+    """An amount of the world's as minor units. Raises ValueError, TypeError or OverflowError for what is none."""
+    number = float(amount)
+    if not abs(number) <= _MOST:
+        raise ValueError(f"{amount} is no amount")
+    return round(number * 100)
+
+
+def _text(value: Any) -> str:
+    """The value, if a record can keep it as text."""
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError(f"{value!r:.40} is no text")
+    value.encode()
+    return value
 
 
 def _products(session: Session, rows: dict[str, Any], report: Report, file: str, _: str) -> None:
-    known = set(session.exec(select(Product.id)))
+    known, taken = set(session.exec(select(Product.id))), set(session.exec(select(Variant.id)))
     products: list[dict[str, Any]] = []
     variants: list[dict[str, Any]] = []
     for line, (product_id, product) in enumerate(rows.items(), start=1):
         try:
             mine = [
                 {
-                    "id": item_id,
+                    "id": _text(item_id),
                     "product_id": product_id,
-                    "options_en": dict(item["options"]),
+                    "options_en": {_text(k): _text(v) for k, v in item["options"].items()},
                     "options_zh": {},
                     "price_cents": cents(item["price"]),
                     "available": bool(item["available"]),
                 }
                 for item_id, item in product["variants"].items()
             ]
-            row = {"id": product_id, "name_en": product["name"], "tags_en": [], "tags_zh": [], "rating_count": 0}
-        except (KeyError, TypeError, ValueError) as error:
+            taken.update(_unshared(mine, taken) if product_id not in known else ())
+            row = {"id": _text(product_id), "name_en": _text(product["name"]), "tags_en": [], "tags_zh": [], "rating_count": 0}
+        except _BROKEN as error:
             report.reject(file, [line], f"product “{product_id}” is broken: {error!r}")
             continue
         if _is_new(product_id, known, report):
@@ -88,17 +102,18 @@ def _products(session: Session, rows: dict[str, Any], report: Report, file: str,
 
 
 def _users(session: Session, rows: dict[str, Any], report: Report, file: str, lowest: str) -> None:
-    known = set(session.exec(select(Member.id)))
+    known, taken = set(session.exec(select(Member.id))), set(session.exec(select(PaymentMethod.id)))
     tables: dict[Any, list[dict[str, Any]]] = {Member: [], Contact: [], Address: [], PaymentMethod: []}
     for line, (user_id, user) in enumerate(rows.items(), start=1):
         try:
             place = user["address"]
-            name = f"{user['name']['first_name']} {user['name']['last_name']}"
-            row = {"id": user_id, "name": name, "language": "en", "city": place["city"], "country": place["country"], "tier": lowest}
+            name = f"{_text(user['name']['first_name'])} {_text(user['name']['last_name'])}"
+            row = {"id": _text(user_id), "name": name, "language": "en", "city": _text(place["city"]), "country": _text(place["country"]), "tier": lowest}
             methods = [_method(user_id, method) for method in user["payment_methods"].values()]
             address = {**_place(place), "member_id": user_id, "is_default": True}
-            contact = {"member_id": user_id, "kind": "email", "value": user["email"].lower()}
-        except (KeyError, TypeError, ValueError) as error:
+            contact = {"member_id": user_id, "kind": "email", "value": _text(user["email"]).lower()}
+            taken.update(_unshared(methods, taken) if user_id not in known else ())
+        except _BROKEN as error:
             report.reject(file, [line], f"user “{user_id}” is broken: {error!r}")
             continue
         if _is_new(user_id, known, report):
@@ -113,20 +128,20 @@ def _users(session: Session, rows: dict[str, Any], report: Report, file: str, lo
 def _place(place: dict[str, str]) -> dict[str, Any]:
     return {
         "label": "",
-        "line1": place["address1"],
-        "line2": place.get("address2", ""),
-        "city": place["city"],
-        "region": place["state"],
-        "postcode": place["zip"],
-        "country": place["country"],
+        "line1": _text(place["address1"]),
+        "line2": _text(place.get("address2", "")),
+        "city": _text(place["city"]),
+        "region": _text(place["state"]),
+        "postcode": _text(place["zip"]),
+        "country": _text(place["country"]),
     }
 
 
 def _method(user_id: str, method: dict[str, Any]) -> dict[str, Any]:
-    kind = method["source"]
+    kind = _text(method["source"])
     label = {"paypal": "PayPal", "gift_card": "Gift card"}.get(kind) or f"{str(method['brand']).title()} ··{method['last_four']}"
     balance = cents(method["balance"]) if "balance" in method else None
-    return {"id": method["id"], "member_id": user_id, "kind": kind, "label": label, "balance_cents": balance}
+    return {"id": _text(method["id"]), "member_id": user_id, "kind": kind, "label": label, "balance_cents": balance}
 
 
 def _orders(session: Session, rows: dict[str, Any], report: Report, file: str, _: str) -> None:
@@ -139,7 +154,7 @@ def _orders(session: Session, rows: dict[str, Any], report: Report, file: str, _
             if order["user_id"] not in members:
                 raise KeyError(f"unknown user {order['user_id']}")
             mine = _order(order_id, order, labels)
-        except (KeyError, TypeError, ValueError) as error:
+        except _BROKEN as error:
             report.reject(file, [line], f"order “{order_id}” is broken: {error!r}")
             continue
         if _is_new(order_id, known, report):
@@ -150,14 +165,14 @@ def _orders(session: Session, rows: dict[str, Any], report: Report, file: str, _
 
 
 def _order(order_id: str, order: dict[str, Any], labels: dict[str, str]) -> dict[Any, list[dict[str, Any]]]:
-    lines = [
+    lines: list[dict[str, Any]] = [
         {
             "order_id": order_id,
             "position": position,
-            "product_id": item["product_id"],
-            "variant_id": item["item_id"],
+            "product_id": _text(item["product_id"]),
+            "variant_id": _text(item["item_id"]),
             "kind": "product",
-            "description": item["name"],
+            "description": _text(item["name"]),
             "quantity": 1,
             "unit_price_cents": cents(item["price"]),
             "returned": 0,
@@ -167,9 +182,9 @@ def _order(order_id: str, order: dict[str, Any], labels: dict[str, str]) -> dict
     payments = [
         {
             "order_id": order_id,
-            "kind": paid["transaction_type"],
+            "kind": _text(paid["transaction_type"]),
             "amount_cents": cents(paid["amount"]),
-            "method_id": paid["payment_method_id"],
+            "method_id": _text(paid["payment_method_id"]),
             "method_label": labels.get(paid["payment_method_id"], ""),
             "key": f"import:{position}",
         }
@@ -177,15 +192,23 @@ def _order(order_id: str, order: dict[str, Any], labels: dict[str, str]) -> dict
     ]
     place = _place(order["address"])
     head = {
-        "id": order_id,
-        "member_id": order["user_id"],
-        "status": order["status"],
+        "id": _text(order_id),
+        "member_id": _text(order["user_id"]),
+        "status": _text(order["status"]),
         "total_cents": sum(line["unit_price_cents"] for line in lines),
-        "cancel_reason": order.get("cancel_reason", ""),
+        "cancel_reason": _text(order.get("cancel_reason", "")),
         "ship_to": {key: value for key, value in place.items() if key != "label"},
-        "tracking": [code for sent in order.get("fulfillments", []) for code in sent["tracking_id"]],
+        "tracking": [_text(code) for sent in order.get("fulfillments", []) for code in sent["tracking_id"]],
     }
     return {Order: [head], OrderLine: lines, Payment: payments}
+
+
+def _unshared(rows: list[dict[str, Any]], taken: set[str]) -> set[str]:
+    """The ids of these rows, unless another entry has one of them or they repeat one."""
+    ids = {row["id"] for row in rows}
+    if len(ids) < len(rows) or ids & taken:
+        raise ValueError("an id of it is used twice")
+    return ids
 
 
 def _is_new(key: str, known: set[str], report: Report) -> bool:

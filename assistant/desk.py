@@ -129,7 +129,7 @@ class Desk:
             features = member_features(session, member_id, as_of=self.today)
             past = histories(session, [member_id]).get(member_id)
             booked = sorted(ledger.entries(session, member_id, limit=2_000), key=lambda e: (e.booked_on, e.id or 0))
-        here = program.standing(past.spends() if past else [], self.rules, on=self.today)
+        here = program.standing(past.up_to(self.today).spends() if past else [], self.rules, on=self.today)
         balances = accumulate(entry.points for entry in booked)
         return {
             "months": list(features.by_month),

@@ -43,7 +43,7 @@ def value(desk: Desk, name: str, member_id: str, language: str) -> str:
 
 def _standing(desk: Desk, session: Session, member_id: str) -> program.Standing:
     past = histories(session, [member_id]).get(member_id)
-    return program.standing(past.spends() if past else [], desk.rules, on=desk.today)
+    return program.standing(past.up_to(desk.today).spends() if past else [], desk.rules, on=desk.today)
 
 
 def _money(desk: Desk, cents: int) -> str:

@@ -72,8 +72,8 @@ def erase(session: Session, member_id: str) -> None:
     threads = select(Conversation.id).where(Conversation.member_id == member_id)
     session.exec(delete(Message).where(col(Message.conversation_id).in_(threads)))
     session.exec(update(Order).where(col(Order.member_id) == member_id).values(member_id=None, ship_to={}, coupon_code=""))
-    for table in (ReturnLine, AuditEntry):
-        session.exec(update(table).where(col(table.member_id) == member_id).values(member_id=None))
+    for kept in (ReturnLine, AuditEntry):
+        session.exec(update(kept).where(col(kept.member_id) == member_id).values(member_id=None))
     methods = select(PaymentMethod.id).where(PaymentMethod.member_id == member_id)
     session.exec(update(Payment).where(col(Payment.method_id).in_(methods)).values(method_id=None, method_label=""))
     session.exec(delete(PointsEntry).where(col(PointsEntry.member_id) == member_id, col(PointsEntry.lot_id).is_not(None)))

@@ -189,7 +189,7 @@ def tier_and_benefits(
     """The member's tier, benefits and the way to the next tier; with `spend` what that purchase would change."""
     rules, today = bench.rules, bench.today
     past = histories(bench.session, [bench.me]).get(bench.me)
-    spends = past.spends() if past else []
+    spends = past.up_to(today).spends() if past else []
     here = program.standing(spends, rules, on=today)
     # The book's own tier is kept by the replay and by grace; both follow the same rules.
     worth = program.benefits_worth(

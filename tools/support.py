@@ -85,7 +85,7 @@ def member_insight(bench: Bench, who: Annotated[Who, Field(description="member i
     member, others = _one(bench, who)
     features = member_features(bench.session, member.id, as_of=bench.today)
     past = histories(bench.session, [member.id]).get(member.id)
-    here = program.standing(past.spends() if past else [], bench.rules, on=bench.today)
+    here = program.standing(past.up_to(bench.today).spends() if past else [], bench.rules, on=bench.today)
     tickets = bench.session.exec(select(Ticket).where(Ticket.member_id == member.id, Ticket.status == "open")).all()
     liked = catalogue.some(bench.session, [product_id for product_id, _ in features.favourites])
     return MemberInsight(

@@ -330,6 +330,8 @@ def _who(turn: Turn) -> str | None:
     shown = turn.shown("members")
     if turn.slots.place and shown and wish.is_pointing(turn.text) and 0 < turn.slots.place <= len(shown[1]):
         return shown[1][turn.slots.place - 1]
+    if wish.means_somebody(turn.text) and turn.focus("member_id"):
+        return turn.focus("member_id")
     number = wish.bare_number(turn.text)
     if number and 1000 <= number < 10**9 and float(number).is_integer():
         return str(int(number))

@@ -89,8 +89,8 @@ def _products(session: Session, rows: dict[str, Any], report: Report, file: str,
                 }
                 for item_id, item in product["variants"].items()
             ]
-            taken.update(_unshared(mine, taken) if product_id not in known else ())
             row = {"id": _text(product_id), "name_en": _text(product["name"]), "tags_en": [], "tags_zh": [], "rating_count": 0}
+            taken.update(_unshared(mine, taken) if product_id not in known else ())
         except _BROKEN as error:
             report.reject(file, [line], f"product “{product_id}” is broken: {error!r}")
             continue

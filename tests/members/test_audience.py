@@ -102,6 +102,7 @@ def test_an_order_of_a_later_day_does_not_count_yet(shop: Any) -> None:
     shop.order("D1", "D", TODAY + timedelta(2), ("sencha", 1, 2000), status="pending")
     assert _who(shop, bought_within_days=30) == "A"
     assert _who(shop, spent_at_least_cents=1000) == "A"
+    assert _who(shop, categories=["tea"]) == "A"
 
 
 def _consent(world: Any) -> None:

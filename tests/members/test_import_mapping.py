@@ -183,6 +183,20 @@ def test_a_row_said_twice_is_a_duplicate_but_two_equal_lines_are_two(world: Any,
     assert (report.duplicates, report.accepted, world.count(OrderLine)) == (1, 13, 3)
 
 
+def test_events_without_a_folder_for_them_are_refused_and_leave_nothing(world: Any, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="lake_folder"):
+        mapping.load(world.database, _shop(tmp_path), world.rules, today=TODAY)
+    assert sum(world.count(table) for table in RECORD) == 0
+
+
+def test_an_absent_value_in_parquet_is_no_missing_cell(world: Any, tmp_path: Path) -> None:
+    path = _shop(tmp_path, suffix="parquet")
+    for name in FILES:
+        pd.read_csv(tmp_path / f"{name}.csv", dtype=str).to_parquet(tmp_path / f"{name}.parquet")
+    report = _load(world, path)
+    assert (report.accepted, report.rejects) == (12, [])
+
+
 # --- the mapping itself -----------------------------------------------------------------
 
 
@@ -201,6 +215,8 @@ def test_a_row_said_twice_is_a_duplicate_but_two_equal_lines_are_two(world: Any,
         ("members = 'members.csv'", "members"),
         ("[members]\nfile = 'members.csv'\ncolumns = 'id'", "members"),
         ("[members]\nfile = 'members.csv'\n[members.columns]\nid = 3", "members"),
+        ("[members]\nfile = 'members.csv'\ndate_format = '%Q'\n[members.columns]\nid = 'id'", "date_format"),
+        ("[members]\nfile = 'members.csv'\ndecimal = 5\n[members.columns]\nid = 'id'", "decimal must be text"),
         ("[members]\nfile = '.'\n[members.columns]\nid = 'id'", "no file"),
     ],
 )

@@ -14,7 +14,7 @@ from sqlmodel import Session, select
 
 from members import ledger
 from members.database import Database
-from members.errors import NotFound, RuleBroken
+from members.errors import BadInput, NotFound, RuleBroken
 from members.tables import PointsEntry
 
 JANUARY, DECEMBER, LAST_DAY = date(2024, 1, 10), date(2024, 12, 10), date(2025, 1, 31)
@@ -160,8 +160,44 @@ def test_what_could_not_be_taken_back_and_was_settled_in_money_is_not_taken_late
     world.member()
     assert _take_back(world, 100, JANUARY) == 100
     world.earn("M1", 100, DECEMBER)
-    _take_back(world, 100, DECEMBER)
+    assert _take_back(world, 100, DECEMBER) == 100
     assert world.guard("M1") == 100
+
+
+def test_what_was_taken_back_once_is_missing_as_much_when_it_is_asked_again(world: Any) -> None:
+    world.member()
+    world.earn("M1", 300, JANUARY, order_id="O1")
+    world.redeem("M1", 200, JANUARY)
+    assert [_take_back(world, 300, JANUARY), _take_back(world, 300, DECEMBER)] == [200, 200]
+    with pytest.raises(RuleBroken, match="used before"):
+        _take_back(world, 50, DECEMBER)
+
+
+def test_taking_back_leaves_the_old_expiry_to_what_was_given_back_at_the_same_order(world: Any) -> None:
+    world.member()
+    world.earn("M1", 100, JANUARY)
+    world.redeem("M1", 100, DECEMBER, order_id="O1")
+    world.earn("M1", 40, DECEMBER, order_id="O1")
+    _effect(world, ledger.give_back, "O1", "M1", on=DECEMBER, key="back")
+    assert _take_back(world, 40, DECEMBER) == 0
+    assert world.lots("M1", DECEMBER) == [(100, LAST_DAY)]
+
+
+def test_a_draw_that_fails_leaves_the_guard_even_when_the_transaction_goes_on(world: Any) -> None:
+    world.member()
+    world.earn("M1", 200, DECEMBER)
+    with world.database.effect() as session, contextlib.suppress(RuleBroken):
+        ledger.redeem(session, "M1", 200, on=JANUARY, key="early", rules=world.rules)
+    assert world.guard("M1") == world.balance("M1", DECEMBER) == 200
+
+
+def test_a_key_may_not_look_like_a_part_of_another(world: Any) -> None:
+    world.member()
+    with pytest.raises(BadInput, match="#"):
+        world.earn("M1", 100, JANUARY, key="order#0")
+    world.earn("M1", 100, JANUARY, key="A")
+    world.earn("M1", 100, JANUARY, key="a")
+    assert world.guard("M1") == 200
 
 
 def test_used_points_come_back_with_their_old_expiry(world: Any) -> None:

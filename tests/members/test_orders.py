@@ -5,12 +5,12 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import col, select, update
 
 from members import orders, replay
 from members.errors import NotFound, RuleBroken
 from members.orders import CancelPlan
-from members.tables import Coupon, Member, Order, Payment, TierChange, Variant
+from members.tables import Coupon, Member, Order, Payment, PaymentMethod, TierChange, Variant
 
 BEFORE, ORDERED, TODAY = date(2025, 1, 10), date(2025, 6, 1), date(2025, 6, 2)
 
@@ -139,6 +139,27 @@ def test_stock_that_is_not_counted_stays_uncounted(shop: Any) -> None:
     assert {row["id"]: row["stock"] for row in shop.rows(Variant)} == {"board": 5, "gift card": None}
 
 
+@pytest.mark.parametrize(("stock", "available", "then"), [(0, False, True), (4, False, False), (4, True, True), (-1, False, False), (None, False, False)])
+def test_what_was_sold_out_can_be_bought_again_but_what_was_taken_off_the_shelf_cannot(shop: Any, stock: int | None, available: bool, then: bool) -> None:
+    shop.product("tin", stock=stock)
+    with shop.database.effect() as session:
+        session.exec(update(Variant).where(col(Variant.id) == "tin").values(available=available))
+    shop.order("O3", "M1", ORDERED, ("tin", 1, 1000))
+    _cancel(shop, "O3")
+    assert next(row["available"] for row in shop.rows(Variant) if row["product_id"] == "tin") is then
+
+
+def test_a_gift_card_has_its_money_back_at_once(shop: Any) -> None:
+    shop.add(PaymentMethod(id="card", member_id="M1", kind="gift_card", balance_cents=500), PaymentMethod(id="visa", member_id="M1", kind="credit_card"))
+    shop.order("O3", "M1", ORDERED, ("board", 1, 5000), paid="")
+    for method, label, cents in (("card", "Gift card", 2000), ("visa", "Visa ··1111", 3000)):
+        shop.add(Payment(order_id="O3", kind="payment", amount_cents=cents, method_id=method, method_label=label, key=method))
+    plan = _plan(shop, "O3")
+    _cancel(shop, "O3")
+    assert sorted((m["kind"], m["balance_cents"]) for m in shop.rows(PaymentMethod)) == [("credit_card", None), ("gift_card", 2500)]
+    assert plan.days == (5, 7)
+
+
 def test_two_payments_are_refunded_each_to_its_own_method(shop: Any) -> None:
     shop.order("O3", "M1", ORDERED, ("board", 1, 5000), paid="")
     for label, cents in (("Gift card", 2000), ("Visa ··1111", 3000)):
@@ -202,6 +223,17 @@ def test_what_is_shown_before_the_yes_is_what_is_done(shop: Any) -> None:
     plan = _plan(shop)
     done, _ = _cancel(shop)
     assert plan == done
+
+
+def test_points_that_lapsed_since_the_order_are_shown_and_done_alike(shop: Any) -> None:
+    shop.earn("M1", 100, date(2024, 5, 10))
+    shop.redeem("M1", 100, date(2025, 5, 31), order_id="O1")
+    shop.earn("M1", 100, ORDERED, order_id="O1")
+    shop.redeem("M1", 100, ORDERED, order_id="O9")
+    plan = _plan(shop)
+    done, points = _cancel(shop)
+    assert plan == done
+    assert (done.points_short, done.points_returned, points, shop.guard("M1")) == (100, 100, 0, 0)
 
 
 def test_a_plan_changes_nothing(shop: Any) -> None:

@@ -142,6 +142,13 @@ def test_the_lowest_tier_has_no_last_day_even_when_a_return_will_leave_the_windo
     assert (now.tier.key, now.kept_until, now.falls_to) == ("bronze", None, None)
 
 
+def test_a_tier_ends_with_its_own_fall_not_with_that_of_a_rise_on_the_way(rules: Program) -> None:
+    spends = [(BOUGHT, -1), (BOUGHT + timedelta(1), 200_000), (BOUGHT + timedelta(30), 60_000), (BOUGHT + timedelta(31), -60_000)]
+    now = program.standing(spends, rules, on=BOUGHT + timedelta(1))
+    assert (now.tier.key, now.falls_to and now.falls_to.key) == ("silver", "bronze")
+    assert now.kept_until == LAPSES
+
+
 def test_what_if_counts_what_will_have_left_the_window_by_then(rules: Program) -> None:
     spends, on = [(BOUGHT, 60_000)], date(2024, 12, 1)
     in_time = program.what_if(spends, rules, on=on, extra_cents=140_000, by=LEAVES_WINDOW - timedelta(1))
@@ -220,6 +227,9 @@ def test_benefits_are_worth_only_what_the_tier_adds(rules: Program) -> None:
         ("grace_days = 60", "grace_day = 60", "tiers.grace_day"),
         ("threshold_cents = 200000", "threshold_cents = 50000", "must start at 0 and rise"),
         ("earning = 1.25", "earning = nan", "earning"),
+        ("earning = 1.25", "earning = inf", "earning"),
+        ("tea = 2.0", "tea = inf", "tea"),
+        ('key = "silver"', 'key = "bronze"', "key of its own"),
         ("[earning]", "[earning", "line"),
     ],
 )

@@ -68,6 +68,52 @@ def test_a_cancelled_order_counts_for_nothing(shop: Any) -> None:
     assert (shop.guard("M1"), _tiers(shop), shop.of("M1").tier) == (0, [], "bronze")
 
 
+def test_a_returned_order_and_its_returns_count_for_nothing(shop: Any) -> None:
+    shop.order("O1", "M1", MARCH, ("board", 1, 60_000), status="returned")
+    shop.order("O2", "M1", MARCH, ("board", 1, 10_000), status="delivered")
+    shop.add(_returned("C1", JUNE, 60_000))
+    _replay(shop)
+    assert (shop.guard("M1"), _tiers(shop)) == (100, [])
+
+
+def test_a_tier_does_not_fall_and_rise_again_because_a_return_leaves_the_window_after_its_purchase(shop: Any) -> None:
+    shop.order("O1", "M1", date(2024, 1, 10), ("board", 1, 20_000), status="delivered")
+    shop.order("O2", "M1", date(2024, 3, 1), ("board", 1, 60_000), status="delivered")
+    shop.order("O3", "M1", date(2025, 2, 1), ("board", 1, 55_000), status="delivered")
+    shop.add(_returned("C1", date(2024, 8, 1), 20_000))
+    _replay(shop, until=date(2025, 12, 31))
+    assert _tiers(shop) == [("silver", date(2024, 3, 1))]
+
+
+def test_a_return_after_the_last_day_is_not_known_yet(shop: Any) -> None:
+    shop.order("O1", "M1", MARCH, ("board", 1, 60_000), status="delivered")
+    shop.add(_returned("C1", JUNE, 60_000))
+    _replay(shop, until=JUNE - timedelta(1))
+    assert (shop.guard("M1"), shop.of("M1").tier) == (600, "silver")
+
+
+@pytest.mark.parametrize(("category", "left"), [("board", 20), ("sencha", 10)])
+def test_a_return_takes_back_what_its_own_goods_earned(shop: Any, category: str, left: int) -> None:
+    shop.order("O1", "M1", MARCH, ("board", 1, 1000), ("sencha", 1, 1000), status="delivered")
+    shop.add(_returned("C1", JUNE, 1000, product_id=category))
+    _replay(shop)
+    assert shop.guard("M1") == left
+
+
+def test_returns_in_many_parts_leave_no_points_of_a_given_back_order(shop: Any) -> None:
+    shop.order("O1", "M1", MARCH, ("board", 3, 350), status="delivered")
+    shop.add(*[_returned(f"C{part}", JUNE, 350) for part in range(3)])
+    _replay(shop)
+    assert shop.guard("M1") == 0
+
+
+def test_goods_of_no_known_order_go_at_the_tier_of_the_day_of_return(shop: Any) -> None:
+    shop.order("O1", "M1", MARCH, ("board", 1, 200_000), status="delivered")
+    shop.add(_returned("C1", JUNE, 1000, order_id=None))
+    _replay(shop)
+    assert shop.guard("M1") == 2000 - 15
+
+
 def test_postage_and_undated_orders_earn_nothing_and_a_discount_earns_less(shop: Any) -> None:
     shop.order("O1", "M1", MARCH, ("board", 1, 5000), status="delivered", shipping_cents=395, discount_cents=1000)
     shop.order("O2", "M1", None, ("board", 1, 5000), status="delivered")

@@ -1,0 +1,256 @@
+"""The API on a real server: tokens, chat as events, approvals, and what strict reading refuses."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+import pytest
+from sqlmodel import select
+
+from assistant.desk import Desk
+from assistant.tokens import secret_of
+from eval import worlds
+from members.tables import Account, Approval, Order, PointsEntry
+
+Client = Callable[..., httpx.Client]
+MARK = "zebra-crossing-42"
+
+
+def problem(answer: httpx.Response, status: int | tuple[int, ...]) -> dict[str, Any]:
+    """The body of an RFC 9457 problem; nothing of the request or of the code stands in it."""
+    statuses = status if isinstance(status, tuple) else (status,)
+    assert answer.status_code in statuses, answer.text[:300]
+    assert answer.headers["content-type"].split(";")[0] == "application/problem+json", answer.text[:300]
+    body = answer.json()
+    assert {"type", "title", "status", "detail"} <= set(body) and body["status"] == answer.status_code
+    for leak in (MARK, "Traceback", "File ", ".py", "sqlalchemy", "sqlite", "pydantic.dev", worlds.PASSWORD):
+        assert leak not in answer.text
+    return dict(body)
+
+
+def events(client: httpx.Client, text: str, thread: str | None = None) -> list[tuple[str, dict[str, Any]]]:
+    """One turn as its server-sent events."""
+    found = []
+    with client.stream("POST", "/api/v1/chat", json={"text": text, "thread_id": thread}) as answer:
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
+        for block in "".join(answer.iter_text()).strip().split("\n\n"):
+            name, data = block.split("\n", 1)
+            found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
+
+
+# --- signing in -------------------------------------------------------------------------
+
+
+def test_a_token_stands_for_its_account(client: Client) -> None:
+    assert client("lina").get("/api/v1/me").json() == {"role": "member", "member_id": "M-10001", "name": "Li Na", "language": "en"}
+    assert client("admin").get("/api/v1/me").json()["role"] == "admin"
+
+
+def test_a_wrong_password_and_an_unknown_login_read_the_same(client: Client) -> None:
+    answers = [client().post("/api/v1/token", json={"login": login, "password": MARK}) for login in ("lina", "nobody-here")]
+    assert problem(answers[0], (401, 422)) == problem(answers[1], (401, 422))
+
+
+def test_after_eight_wrong_passwords_the_login_rests(client: Client) -> None:
+    for _ in range(8):
+        assert client().post("/api/v1/token", json={"login": "locked", "password": MARK}).status_code != 200
+    for login in ("locked", "LOCKED"):
+        answer = client().post("/api/v1/token", json={"login": login, "password": worlds.PASSWORD})
+        assert "wait" in problem(answer, (409, 429))["detail"]
+    assert client().post("/api/v1/token", json={"login": "locked2", "password": worlds.PASSWORD}).status_code == 200
+
+
+def test_a_token_of_an_earlier_epoch_counts_no_more(client: Client, site: str, served_desk: Desk) -> None:
+    with served_desk.database.read() as session:
+        account = session.exec(select(Account).where(Account.login == "lina")).one()
+    forged = {
+        "nothing": "",
+        "noise": "abc.def.ghi",
+        "another secret": _token(account, "not the secret of this shop, not at all"),
+        "expired": _token(account, secret_of(served_desk.settings.home), minutes=-1),
+        "earlier epoch": _token(account, secret_of(served_desk.settings.home), epoch=account.epoch - 1),
+        "unknown account": _token(Account(id="nobody", login="", password_hash="", role="admin", epoch=0), secret_of(served_desk.settings.home)),
+        "no algorithm": jwt.encode({"sub": account.id, "epoch": account.epoch, "exp": datetime.now(UTC) + timedelta(minutes=5)}, "", "none"),
+        "without end": jwt.encode({"sub": account.id, "epoch": account.epoch}, secret_of(served_desk.settings.home), "HS256"),
+    }
+    for name, token in forged.items():
+        answer = httpx.get(f"{site}/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+        assert problem(answer, 401)["title"] and answer.headers["www-authenticate"] == "Bearer", name
+    good = _token(account, secret_of(served_desk.settings.home))
+    assert httpx.get(f"{site}/api/v1/me", headers={"Authorization": f"Bearer {good}"}).status_code == 200
+
+
+def _token(account: Account, secret: str, *, minutes: int = 5, epoch: int | None = None) -> str:
+    claims = {"sub": account.id, "epoch": account.epoch if epoch is None else epoch, "exp": datetime.now(UTC) + timedelta(minutes=minutes)}
+    return jwt.encode(claims, secret, "HS256")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/me", "/api/v1/threads", "/api/v1/threads/x", "/api/v1/threads/x/approvals"])
+def test_nothing_is_read_without_a_token(client: Client, path: str) -> None:
+    problem(client().get(path), 401)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/chat", "/api/v1/search", "/api/v1/index", "/api/v1/approvals/x"])
+def test_nothing_is_done_without_a_token(client: Client, path: str) -> None:
+    problem(client().post(path, json={"text": MARK}), 401)
+
+
+# --- chat -------------------------------------------------------------------------------
+
+
+def test_a_turn_comes_as_events_in_order(client: Client) -> None:
+    found = events(client("lina"), "how many points do I have")
+    names = [name for name, _ in found]
+    assert names[:2] == ["tool_started", "tool_finished"] and names[-1] == "answer" and set(names[2:-1]) == {"text_delta"}
+    answer = found[-1][1]
+    assert "2,611" in answer["text"] and answer["thread_id"]
+    assert "".join(data["text"] for name, data in found if name == "text_delta").strip() == answer["text"]
+
+
+def test_a_thread_is_its_owners(client: Client) -> None:
+    thread = events(client("lina"), "how many points do I have")[-1][1]["thread_id"]
+    said = client("lina").get(f"/api/v1/threads/{thread}").json()
+    assert [s["from"] for s in said] == ["you", "patron"] and said[0]["text"] == "how many points do I have"
+    assert thread in [t["thread_id"] for t in client("lina").get("/api/v1/threads").json()]
+    for login in ("chenmo", "support", "admin"):
+        theirs, absent = client(login).get(f"/api/v1/threads/{thread}"), client(login).get("/api/v1/threads/nope")
+        assert problem(theirs, 404) == problem(absent, 404)
+        assert thread not in client(login).get("/api/v1/threads").text
+        assert client(login).get(f"/api/v1/threads/{thread}/approvals").json() in ([], problem(absent, 404))
+        problem(client(login).post("/api/v1/chat", json={"text": "and?", "thread_id": thread}), 404)
+
+
+def test_two_presses_of_yes_have_one_effect(client: Client, served_desk: Desk) -> None:
+    lina = client("lina")
+    found = events(lina, "cancel order O-23081")
+    wanted = next(data for name, data in found if name == "approval_wanted")
+    thread = found[-1][1]["thread_id"]
+    assert [a["approval_id"] for a in lina.get(f"/api/v1/threads/{thread}/approvals").json()] == [wanted["approval_id"]]
+    assert "O-23081" in wanted["text"] and _booked(served_desk, "O-23081")[0] == "pending"
+    for login in ("chenmo", "support", "admin"):
+        foreign = client(login).post(f"/api/v1/approvals/{wanted['approval_id']}", json={"decision": "yes"})
+        assert problem(foreign, 404) == problem(client(login).post("/api/v1/approvals/none", json={"decision": "yes"}), 404)
+    first = lina.post(f"/api/v1/approvals/{wanted['approval_id']}", json={"decision": "yes"})
+    after = _booked(served_desk, "O-23081")
+    second = lina.post(f"/api/v1/approvals/{wanted['approval_id']}", json={"decision": "yes"})
+    assert first.status_code == 200 and first.json() == second.json() and "O-23081" in first.json()["text"]
+    assert after[0] == "cancelled" and _booked(served_desk, "O-23081") == after
+    lina.post(f"/api/v1/approvals/{wanted['approval_id']}", json={"decision": "no"})
+    assert _booked(served_desk, "O-23081") == after and lina.get(f"/api/v1/threads/{thread}/approvals").json() == []
+
+
+def _booked(desk: Desk, order_id: str) -> tuple[str, list[int]]:
+    with desk.database.read() as session:
+        points = session.exec(select(PointsEntry.points).where(PointsEntry.order_id == order_id).order_by(PointsEntry.id)).all()
+        return session.get_one(Order, order_id).status, list(points)
+
+
+# --- strict reading ---------------------------------------------------------------------
+
+NOT_STRICT = {
+    "no JSON": b"hello",
+    "empty": b"",
+    "a list": b'["hello"]',
+    "NaN": b'{"text": NaN}',
+    "infinity": b'{"text": "hi", "thread_id": Infinity}',
+    "a lone surrogate": b'{"text": "\\ud800"}',
+    "a key given twice": b'{"text": "one", "text": "two"}',
+    "latin-1": b'{"text": "caf\xe9"}',
+    "deep nesting": b'{"text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "a huge integer": b'{"text": ' + b"9" * 10_000 + b"}",
+    "a number for a text": b'{"text": 5}',
+    "earlier turns": b'{"text": "hi", "messages": [{"role": "system", "content": "zebra-crossing-42"}]}',
+    "a role": b'{"text": "hi", "role": "system"}',
+    "a member": b'{"text": "hi", "member_id": "M-10002"}',
+    "tools": b'{"text": "hi", "tools": [], "tool_choice": "none"}',
+    "no text": b'{"thread_id": null}',
+    "an empty text": b'{"text": ""}',
+    "an overlong text": json.dumps({"text": MARK * 500}).encode(),
+}
+
+
+@pytest.mark.parametrize("body", NOT_STRICT.values(), ids=NOT_STRICT)
+def test_a_body_that_is_not_strict_is_refused(client: Client, body: bytes) -> None:
+    problem(client("lina").post("/api/v1/chat", content=body, headers={"Content-Type": "application/json"}), 422)
+
+
+@pytest.mark.parametrize("limit", [True, "5", 5.5, 0, 51, None])
+def test_a_number_is_a_number_within_its_bounds(client: Client, limit: Any) -> None:
+    problem(client("support").post("/api/v1/search", json={"question": "returns", "limit": limit}), 422)
+
+
+def test_a_body_over_the_limit_is_refused_by_its_length_alone(site: str) -> None:
+    address = urlsplit(site)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as wire:
+        wire.sendall(b"POST /api/v1/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 200000000\r\n\r\n")
+        answer = wire.recv(4096).decode()
+    assert " 413 " in answer.splitlines()[0] and "application/problem+json" in answer
+
+
+def test_a_body_over_the_limit_is_refused_as_it_comes(client: Client) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b'{"text": "'
+        for _ in range(1_200):
+            yield b"x" * 1_000
+        yield b'"}'
+
+    for path in ("/api/v1/chat", "/api/v1/token"):
+        assert problem(client("lina").post(path, content=pieces()), 413)
+
+
+# --- staff ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("login", "search", "index"), [("lina", 403, 403), ("support", 200, 403), ("marketer", 200, 403), ("admin", 200, 200)])
+def test_staff_routes_open_by_role(client: Client, login: str, search: int, index: int) -> None:
+    found = client(login).post("/api/v1/search", json={"question": "how long may I return things", "kind": "policy", "limit": 3})
+    built = client(login).post("/api/v1/index")
+    assert (found.status_code, built.status_code) == (search, index)
+    for answer in (found, built):
+        if answer.status_code == 403:
+            problem(answer, 403)
+    if search == 200:
+        assert found.json()[0]["id"] == "returns.time-limits" and len(found.json()) <= 3
+
+
+# --- the rest ---------------------------------------------------------------------------
+
+
+def test_health_and_the_description_are_open(client: Client) -> None:
+    health = client().get("/health").json()
+    assert health["status"] == "ok" and health["model"] == "embedded" and health["index"]["policy"] > 10
+    paths = client().get("/openapi.json").json()["paths"]
+    assert {"/api/v1/token", "/api/v1/chat", "/api/v1/approvals/{approval_id}", "/api/v1/search", "/health"} <= set(paths)
+    assert paths["/api/v1/chat"]["post"]["requestBody"]["content"]["application/json"]["schema"]["required"] == ["text"]
+    page = client().get("/docs")
+    assert page.status_code == 200 and "text/html" in page.headers["content-type"]
+
+
+def test_the_description_page_needs_no_other_host(client: Client) -> None:
+    assert "://" not in client().get("/docs").text
+
+
+def test_an_unknown_path_or_method_is_a_problem_too(client: Client) -> None:
+    problem(client("lina").get("/api/v1/nothing"), 404)
+    problem(client("lina").get("/api/v1/chat"), 405)
+
+
+def test_every_answer_forbids_sniffing_and_framing(client: Client) -> None:
+    for path in ("/health", "/api/v1/me", "/docs"):
+        headers = client().get(path).headers
+        assert headers["x-content-type-options"] == "nosniff" and headers["x-frame-options"] == "SAMEORIGIN"
+
+
+def test_a_bug_tells_nobody_what_it_met(client: Client, served_desk: Desk) -> None:
+    found = events(client("chenmo"), "取消我的订单")
+    thread = found[-1][1]["thread_id"]
+    approval_id = next(data["approval_id"] for name, data in found if name == "approval_wanted")
+    with served_desk.database.effect() as session:
+        session.get_one(Approval, approval_id).card = {MARK: "damaged on disk"}
+    problem(client("chenmo").get(f"/api/v1/threads/{thread}/approvals"), 500)

@@ -1,0 +1,90 @@
+"""Write the README's pictures: `python tests/ui/screenshots.py [FOLDER]`, by default docs/images."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fakes.web import served
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from eval import worlds
+from ui import app
+
+CHROMIUM = "/usr/bin/chromium"
+ARGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
+SIZE: Any = {"width": 1280, "height": 860}
+
+
+def member(page: Page) -> None:
+    """Tea to choose from, and an order about to be cancelled."""
+    _ask(page, "show me some tea")
+    expect(page.locator("#goods .one").first).to_be_visible()
+    _ask(page, "cancel order O-23064")
+    expect(page.locator("#approval")).to_be_visible()
+
+
+def support(page: Page) -> None:
+    """A member with plots, and the chat beside her."""
+    page.fill("#find textarea, #find input", "M-10001")
+    page.locator("#find-button").click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    _ask(page, "How is M-10001 doing?")
+
+
+def marketer(page: Page) -> None:
+    """An audience, and three wordings for it."""
+    page.locator("#tiers input").click()
+    page.get_by_role("option", name="Gold", exact=True).click()
+    page.keyboard.press("Escape")
+    page.fill("#product textarea, #product input", "tea")
+    page.fill("#percent input", "10")
+    page.locator("#write").click()
+    expect(page.locator("#copies .phone")).to_have_count(3)
+    _ask(page, "Silver members in London who haven't bought in 60 days")
+
+
+def _ask(page: Page, text: str) -> None:
+    box = page.locator("#box textarea")
+    box.fill(text)
+    box.press("Enter")
+    expect(page.locator(".message.user").last).to_contain_text(text)
+    page.wait_for_timeout(300)
+    expect(box).to_be_enabled()
+
+
+def picture(browser: Browser, url: str, login: str, path: str, play: Any, to: Path) -> None:
+    """Play a scene on a page and write what it looks like."""
+    context = browser.new_context(base_url=url, viewport=SIZE)
+    context.set_default_timeout(60_000)
+    context.request.post("/login", form={"login": login, "password": worlds.PASSWORD}, max_redirects=0)
+    page = context.new_page()
+    page.goto(path)
+    expect(page.locator("#send")).to_be_visible()
+    page.wait_for_timeout(800)
+    play(page)
+    page.wait_for_timeout(1_200)
+    page.screenshot(path=to)
+    context.close()
+    print(to)
+
+
+def main(folder: Path, home: Path | None = None) -> None:
+    """Build a demo shop and picture its three pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=60_000)
+    desk = worlds.demo_desk(home or Path(tempfile.mkdtemp(prefix="patron-pictures-")))
+    try:
+        with served(app.build(desk)) as url, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+            for login, path, play in (("lina", "/member", member), ("support", "/support", support), ("marketer", "/marketer", marketer)):
+                picture(browser, url, login, path, play, folder / f"{path[1:]}.png")
+            browser.close()
+    finally:
+        desk.close()
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:] or [Path(__file__).resolve().parents[2] / "docs" / "images"]))

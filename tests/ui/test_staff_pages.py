@@ -1,0 +1,121 @@
+"""The pages of support and marketing in a real Chromium."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+Visit = Callable[..., Any]
+
+
+def expect(locator: Any) -> Any:
+    """Playwright's waiting assertions, imported when a browser is there."""
+    from playwright.sync_api import expect as waiting
+
+    return waiting(locator)
+
+
+def find(page: Any, words: str) -> None:
+    page.fill("#find textarea, #find input", words)
+    page.locator("#find-button").click()
+
+
+def ask(page: Any, text: str) -> None:
+    box = page.locator("#box textarea")
+    box.fill(text)
+    box.press("Enter")
+    expect(page.locator(".message.user").last).to_contain_text(text)
+
+
+def reach(page: Any) -> int:
+    """The count of members who may be addressed."""
+    return int(page.locator("#count .big").inner_text().replace(",", ""))
+
+
+def choose(page: Any, field: str, option: str) -> None:
+    page.locator(f"{field} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_support_finds_a_member_and_sees_who_they_are(visit: Visit) -> None:
+    page = visit("support", "/support")
+    expect(page.locator("#profile")).to_contain_text("Find a member")
+    find(page, "M-10001")
+    profile = page.locator("#profile")
+    for fact in ("Li Na", "M-10001", "Gold", "London", "2,611", "£4,498.03", "What stands out"):
+        expect(profile).to_contain_text(fact)
+    expect(page.locator("#orders table")).to_contain_text("O-23081")
+    assert page.locator("#orders tr").count() == 11
+    for plot in range(3):
+        expect(page.locator(".js-plotly-plot").nth(plot)).to_be_visible()
+
+
+@pytest.mark.parametrize("words", ["Li Na", "O-23081"])
+def test_support_finds_a_member_by_name_or_order(visit: Visit, words: str) -> None:
+    page = visit("support", "/support")
+    find(page, words)
+    expect(page.locator("#profile")).to_contain_text("M-10001")
+
+
+def test_support_is_told_when_nobody_fits(visit: Visit) -> None:
+    page = visit("support", "/support")
+    find(page, "zzzz-nobody")
+    expect(page.locator("#profile")).to_contain_text("Nobody fits")
+    expect(page.locator("#orders table")).to_have_count(0)
+
+
+def test_the_chat_beside_a_member_answers_about_them(visit: Visit) -> None:
+    page = visit("support", "/support")
+    find(page, "M-10001")
+    expect(page.locator("#profile")).to_contain_text("Li Na")
+    ask(page, "How is M-10001 doing?")
+    expect(page.locator(".message.bot").last).to_contain_text("Li Na")
+    expect(page.locator(".message.bot").last).to_contain_text("£4,498.03")
+    expect(page.locator("#box textarea")).to_be_enabled()
+    ask(page, "What has she bought this year?")
+    expect(page.locator(".message.bot").last).to_contain_text("O-23081")
+
+
+def test_support_in_chinese_keeps_the_member_in_view(visit: Visit) -> None:
+    page = visit("support", "/support")
+    find(page, "M-10001")
+    expect(page.locator("#profile")).to_contain_text("Li Na")
+    page.locator("#language").get_by_text("中文").click()
+    expect(page.locator("#profile")).to_contain_text("值得注意")
+    expect(page.locator("#profile")).to_contain_text("M-10001")
+
+
+def test_the_count_follows_the_conditions(visit: Visit) -> None:
+    page = visit("marketer", "/marketer")
+    expect(page.locator("#count .big")).to_be_visible()
+    everybody = reach(page)
+    choose(page, "#tiers", "Gold")
+    expect(page.locator("#count .big")).not_to_have_text(re.compile(rf"^{everybody}$"))
+    golden = reach(page)
+    assert 0 < golden < everybody
+    page.fill("#quiet input", "60")
+    page.locator("#quiet input").press("Tab")
+    expect(page.locator("#count .big")).not_to_have_text(re.compile(rf"^{golden}$"))
+    assert reach(page) < golden
+
+
+def test_three_wordings_stand_side_by_side(visit: Visit) -> None:
+    page = visit("marketer", "/marketer")
+    expect(page.locator("#count .big")).to_be_visible()
+    page.fill("#product textarea, #product input", "tea")
+    page.fill("#percent input", "10")
+    page.locator("#write").click()
+    phones = page.locator("#copies .phone")
+    expect(phones).to_have_count(3)
+    texts = [phone.locator(".bubble").inner_text() for phone in phones.all()]
+    assert len(set(texts)) == 3 and all("10" in text for text in texts)
+    expect(page.locator("#copies")).to_contain_text("Nothing is sent")
+
+
+def test_a_day_that_is_none_is_pointed_at(visit: Visit) -> None:
+    page = visit("marketer", "/marketer")
+    page.fill("#until textarea, #until input", "soon")
+    page.locator("#write").click()
+    expect(page.locator("#copies .warn")).to_contain_text("YYYY-MM-DD")

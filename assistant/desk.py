@@ -40,11 +40,14 @@ from retrieval.documents import Entry, load_knowledge
 from retrieval.embed import SentenceVectors
 from retrieval.index import Changes, Index
 from retrieval.search import Search
+from retrieval.words import has_han
 from tools import knowledge, marketer, member, orders, products, support
 from tools.bench import Means, money
 from tools.gateway import Gateway, clean
 
 log = logging.getLogger("patron.desk")
+# BM25 from which words name an article rather than share a syllable with one.
+_NAMED_EN, _NAMED_ZH = 4.0, 7.0
 # Importing a tools module declares its tools.
 DECLARED = (knowledge, marketer, member, orders, products, support)
 
@@ -245,11 +248,16 @@ class Desk:
 
     def _chat_model(self) -> BaseChatModel:
         if self.settings.model == "embedded":
-            return embedded.EmbeddedModel(router=self.router, embed=self.embed)
+            return embedded.EmbeddedModel(router=self.router, embed=self.embed, sells=self._sells)
         if not self.settings.base_url:
             raise BadInput("PATRON_MODEL names a model but PATRON_BASE_URL no endpoint. Set both, or leave both out for the embedded model.")
         names = [self.settings.model, *self.settings.fallback_models]
         return OpenAICompatible(models=names, base_url=self.settings.base_url, api_key=self.settings.api_key, deadline=self.settings.turn_seconds - 2)
+
+    def _sells(self, words: str) -> bool:
+        """Whether words name something of the catalogue: the embedded model asks before it takes them for an article."""
+        hits = self.search(words, kind="products", limit=1, mode="bm25")
+        return bool(hits) and hits[0].bm25 >= (_NAMED_ZH if has_han(words) else _NAMED_EN)
 
     def _load_router(self) -> Router:
         kept = self.shelf.load("router")

@@ -104,7 +104,7 @@ def check(desk: Desk, turn: dict[str, Any], events: list[Any], answer: str, lang
         if expected not in answer.replace("*", ""):
             wrong.append(f"{name} is {expected!r}, not said")
     wrong += [f"{words!r} not said" for words in turn.get("says", []) if _filled(words, blanks).lower() not in answer.lower().replace("*", "")]
-    wrong += [f"{words!r} said" for words in turn.get("never", []) if _filled(words, blanks).lower() in answer.lower()]
+    wrong += [f"{words!r} said" for words in turn.get("never", []) if _filled(words, blanks).lower() in answer.lower().replace("*", "")]
     if "cites" in turn and not any(e.passage_id.startswith(turn["cites"]) for e in events if isinstance(e, Citation)):
         wrong.append(f"cited {[e.passage_id for e in events if isinstance(e, Citation)]}, not {turn['cites']}")
     if turn.get("refuses") and not any(sign in answer.lower() for sign in _REFUSED):

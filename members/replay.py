@@ -84,7 +84,8 @@ def histories(session: Session, member_ids: Sequence[str]) -> dict[str, History]
     for order_id, (member_id, day, discount, lines) in baskets.items():
         found[member_id].baskets.append((day, order_id, _less(lines, discount)))
     for line in session.scalars(_given_back(member_ids)):
-        if line.returned_at and line.member_id:
+        # Postage and corrections given back are no goods: they never earned anything.
+        if line.returned_at and line.member_id and category.get(line.product_id) is not None:
             note = f"{line.credit_note}:{line.position}"
             found[line.member_id].returns.append((line.returned_at.date(), line.order_id, category.get(line.product_id) or "", line.refund_cents, note))
     return found

@@ -212,6 +212,17 @@ def synonyms(term: str) -> tuple[str, ...]:
     return _lexicon()[0].get(term, ())
 
 
+def kind_of(term: str) -> str:
+    """What kind of thing a Chinese term of the lexicon is: product, city, person …; empty for an unknown one."""
+    return _kinds().get(term, "")
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    rows = (line.split("\t") for line in LEXICON.read_text(encoding="utf-8").splitlines() if line.strip())
+    return {row[0]: row[2] for row in rows}
+
+
 @lru_cache(maxsize=50_000)
 def _cut(run: str) -> tuple[str, ...]:
     _taught()

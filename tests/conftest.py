@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from assistant.desk import Desk
 from assistant.settings import load
 from eval import worlds

@@ -85,7 +85,7 @@ def _yes(turn: Turn) -> Story:
     offered = turn.note.get("offers")
     if offered:
         return (yield from SKILLS[offered](turn))
-    return Say("nothing_waiting")
+    return Say("still_waiting" if turn.waits() else "nothing_waiting")
 
 
 @skill("no")
@@ -108,7 +108,7 @@ def _points(turn: Turn) -> Story:
 def _tier(turn: Turn) -> Story:
     about = _about(
         turn.text,
-        keep=r"\b(lose|losing|keep|drop|downgrad|expire|safe|until|still be|demot)|掉级|降级|保级|会不会掉|到期|有效期|保留",
+        keep=r"\b(bumped|go down|slip|lose|losing|keep|drop|downgrad|expire|safe|until|still be|demot)|掉级|降级|保级|会不会掉|到期|有效期|保留",
         benefits=r"\b(benefit|perk|what do i get|entitle|what does .* (bring|give|get)|advantages?|free shipping)|权益|好处|福利|待遇|有什么用|享受|特权",
     )
     tier = turn.slots.tiers[0] if turn.slots.tiers else None
@@ -154,7 +154,7 @@ def _my_orders(turn: Turn) -> Story:
         return told((yield Call("order_status", {})))
     if turn.slots.order_ids:
         return told((yield Call("order_status", {"order_id": turn.slots.order_ids[0]})))
-    product = wish.of_order(turn.text) if not turn.slots.place or turn.slots.place < 0 else ""
+    product = turn.named_article(wish.of_order(turn.text)) if not turn.slots.place or turn.slots.place < 0 else ""
     asked = given(status=turn.slots.state, product=product, limit=wish.how_many(turn.text), **_period(turn))
     found = yield Call("my_orders", asked)
     if product and found.ok and not found.record["orders"] and len(asked) > 1:
@@ -169,7 +169,9 @@ def _order_status(turn: Turn) -> Story:
     named = _named_order(turn)
     if named:
         return told((yield Call("order_status", {"order_id": named})), about=about)
-    product = wish.of_order(turn.text)
+    product = turn.named_article(wish.of_order(turn.text))
+    if not product and wish.newest(turn.text):
+        return told((yield Call("order_status", {})), about=about)
     asked = given(product=product, limit=5, **_period(turn))
     found = yield Call("my_orders", asked)
     if len(asked) > 1 and found.ok and not found.record["orders"]:
@@ -191,7 +193,7 @@ def _cancel(turn: Turn) -> Story:
     reason = {"reason": "ordered_by_mistake" if mistake else "changed_mind"}
     order = _named_order(turn)
     if not order:
-        product = wish.of_order(turn.text)
+        product = turn.named_article(wish.of_order(turn.text))
         newest = re.search(r"\b(last|latest|just (placed|ordered|bought|made)|newest|most recent)\b|刚|上一[单笔]|最近|最后|最新", turn.text.lower())
         found = yield Call("my_orders", given(status=None if newest and not product else "pending", product=product, limit=1 if newest and not product else 5))
         if product and not found.record.get("orders"):
@@ -233,9 +235,10 @@ def _search(turn: Turn) -> Story:
     before = turn.last("search_products")
     if before and (not wanted or wish.continues(turn.text) and wish.cheaper(turn.text)):
         wanted = str(before.arguments.get("wish", ""))
-        prices = [float(p["price"]) for p in before.record.get("products", [])]
+        seen = turn.past[-1].record if turn.last_tool() == "product_details" else {}
+        prices = [float(seen["price"])] if seen.get("price") else [float(p["price"]) for p in before.record.get("products", [])]
         if wish.cheaper(turn.text) and most is None and prices:
-            most = round(max(prices) - 0.01, 2)
+            most = round(min(prices) - 0.01, 2)
     elif wanted:
         wanted = wish.phrased(turn.text, turn.slots)
     if not wanted:
@@ -251,9 +254,9 @@ def _search(turn: Turn) -> Story:
 def _details(turn: Turn) -> Story:
     about = _about(
         turn.text,
-        reviews=r"review|rating|rated|any good|people (say|think)|评价|评分|口碑|好用吗|好不好",
+        reviews=r"review|rating|rated|any good|(people|folks?|others|buyers) (say|think)|评价|评分|口碑|好用吗|好不好|咋说|怎么说|买过的人",
         warranty=r"warrant|guarantee|保修|质保",
-        weight=r"weigh|heavy|how light|多重|重量|重吗|几斤|多少克",
+        weight=r"weigh|heavy|how light|多重|重量|重吗|重不重|沉不沉|沉吗|几斤|多少克",
         options=r"\bsizes?\b|colou?rs?|which size|come in|options?|尺寸|颜色|什么色|几种|型号|规格|款式|多大",
         stock=r"\bstock\b|available|left\b|still (have|got|sell)|sold out|back in|有货|现货|库存|缺货|还有吗|有没有货|还有没有",
         price=r"how much|price|cost|多少钱|价格|什么价|贵不贵|几块|几钱",
@@ -371,8 +374,17 @@ def _audience(turn: Turn) -> Story:
 
 @skill("write_copy")
 def _copy(turn: Turn) -> Story:
+    if wish.wants_sending(turn.text):
+        return Say("cannot_send")
     asked = wish.copy(turn)
     before = turn.last("write_copy")
     if before and wish.continues(turn.text):
-        asked = {**before.arguments, **asked}
+        # What goes on from the last one keeps its product and language unless it names others.
+        fresh = {
+            k: v
+            for k, v in asked.items()
+            if k not in ("product", "language")
+            or (k == "product" and turn.sells(str(v)) and len(str(v)) > 3 and v not in before.arguments.values() and wish.names_topic(turn.text))
+        }
+        asked = {**before.arguments, **fresh}
     return told((yield Call("write_copy", asked)))

@@ -31,13 +31,13 @@ _CHANNELS = {
 }
 _TONES = {
     "playful": r"playful|fun\b|cheeky|light-?hearted|俏皮|活泼|幽默|好玩|轻松",
-    "festive": r"festive|christmas|holiday|new year|喜庆|节日|过年|新年|春节|圣诞",
+    "festive": r"festive|christmas|holiday|new year|喜庆|节日|过节|过年|新年|春节|圣诞",
     "plain": r"\bplain|simple|formal|factual|neutral|professional|正式|简洁|朴素|平实|专业",
     "urgent": r"urgent|last chance|hurry|紧迫|紧急|催",
     "warm": r"\bwarm|friendly|kind|cosy|cozy|温暖|亲切|温馨|暖",
 }
 _STATES = {
-    "pending": r"\bpending\b|not (?:yet )?(?:been )?(?:sent|shipped|dispatched)|unshipped|待发货|没发货|未发货|还没发|待处理",
+    "pending": r"\bpending\b|(?:not|n['’]?t) (?:yet )?(?:been )?(?:sent|shipped|dispatched|left|gone out)|unshipped|待发货|没发货|没发|未发货|未发|还没发|待处理",
     "shipped": r"\bin transit\b|on (?:its|their|the) way|\bshipped\b|dispatched|运输中|在路上|已发货|途中",
     "delivered": r"\bdelivered\b|arrived|received|已送达|已收到|签收|已收货",
     "cancelled": r"\bcancell?ed\b|已取消|取消(?:了|掉)的",
@@ -52,6 +52,7 @@ _ENDING = re.compile(r"(?:ending|ends|last (?:four|4)(?: digits)?|尾号|后四�
 _PERCENT = re.compile(
     r"(\d{1,2})\s*(?:%|percent|per cent|个点)|百分之(" + ZH_NUMERAL + r"|\d{1,2})|(\d(?:\.\d)?|[一二三四五六七八九]{1,2})\s*折", re.IGNORECASE
 )
+_SPELLED_PERCENT = re.compile(rf"\b({EN_NUMERAL})\s*(?:percent|per cent)\b", re.IGNORECASE)
 _CURRENCY = r"(?:£|\$|¥|￥|€|gbp|usd|rmb|cny|hk\$)"
 _AFTER = r"(?:pounds?|quid|dollars?|bucks|gbp|usd|rmb|yuan|euros?|块钱|块|元|英镑|镑|刀|美金|人民币|p\b)"
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
@@ -241,7 +242,8 @@ def _value(raw: str) -> float | None:
 def _percent(text: str) -> int | None:
     found = _PERCENT.search(text)
     if not found:
-        return None
+        spelled = _SPELLED_PERCENT.search(text)
+        return english(spelled[1].strip()) if spelled else None
     if found[1]:
         return int(found[1])
     if found[2]:

@@ -7,7 +7,7 @@ the only state the embedded model has.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -54,6 +54,7 @@ class Turn:
     note: dict[str, Any]
     number: int
     tools: frozenset[str] = field(default=frozenset())
+    sells: Callable[[str], bool] = field(default=bool)
 
     def cities(self) -> list[str]:
         """City names as the shop writes them."""
@@ -86,13 +87,21 @@ class Turn:
         """The newest earlier result of a tool."""
         return next((r for r in reversed(self.past) if r.tool == tool), None)
 
+    def named_article(self, words: str) -> str:
+        """The words if they name something the shop sells, else nothing."""
+        return words if words and self.sells(words) else ""
+
+    def waits(self) -> bool:
+        """Whether the last thing proposed still waits for a yes."""
+        return bool(self.past) and self.past[-1].record.get("outcome") == "waiting_for_yes"
+
     def last_tool(self) -> str:
         """The tool that answered last, before this turn."""
         return self.past[-1].tool if self.past else ""
 
 
-def read(messages: Sequence[BaseMessage | AnyMessage], tools: Sequence[str]) -> Turn:
-    """The turn that the newest human message opens."""
+def read(messages: Sequence[BaseMessage | AnyMessage], tools: Sequence[str], sells: Callable[[str], bool] = bool) -> Turn:
+    """The turn that the newest human message opens; `sells` tells whether words name something of the catalogue."""
     start = max((n for n, m in enumerate(messages) if isinstance(m, HumanMessage)), default=-1)
     text = str(messages[start].content) if start >= 0 else ""
     context = _context(messages)
@@ -112,6 +121,7 @@ def read(messages: Sequence[BaseMessage | AnyMessage], tools: Sequence[str]) -> 
         note=note,
         number=sum(isinstance(m, HumanMessage) for m in messages),
         tools=frozenset(tools),
+        sells=sells,
     )
 
 

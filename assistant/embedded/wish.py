@@ -12,7 +12,7 @@ from assistant.embedded import dates, slots
 from assistant.embedded.numbers import EN_NUMERAL, chinese
 from assistant.embedded.slots import Slots
 from assistant.embedded.turn import Turn
-from retrieval.words import has_han, normal, synonyms
+from retrieval.words import has_han, kind_of, normal, synonyms
 
 # What is asked of the policy when something cannot be done from the chat.
 POLICY_TOPIC = {
@@ -53,7 +53,7 @@ _BACK = re.compile(
     r"\b(?:it|that one|this one|that order|this order|the same one|same one|that product)\b|它|这个|那个|这一?款|那一?款|这一?单|那一?单|这一?笔|那一?笔|刚才那|上面那"
 )
 _CONTINUES = re.compile(
-    r"^\s*(?:and\b|only\b|but\b|also\b|what about|how about|now\b|just\b|instead|make it|same\b|add\b|with\b|without\b|in\b|那|再|还|只|改成|换成|加上|如果|换|要是|其中|同样)",
+    r"^[^，,。]{1,8}呢[？?]?$|^\s*(?:and\b|only\b|but\b|also\b|what about|how about|now\b|just\b|instead|make it|same\b|add\b|with\b|without\b|in\b|那|再|还|只|改成|换成|加上|如果|换|要是|其中|同样)",
     re.IGNORECASE,
 )
 _PERSON_FILLER_EN = re.compile(
@@ -63,7 +63,7 @@ _PERSON_FILLER_EN = re.compile(
     r"should|offer|give|us|summary|overview|rundown|quick|background|story|case|caller|line|phone|email|my|it|one|good|bad|going|go|drifting|away|active|month|year|week|us\b|there|any|anybody|anyone|by|name|surname|first|please)\b"
 )
 _PERSON_FILLER_ZH = re.compile(
-    "请|帮我|帮忙|查一下|查查|查|找一下|找找|找|搜一下|搜|看一下|看看|看|会员|客户|顾客|用户|这位|那位|这个|那个|的|是谁|谁|叫|名字|姓名|资料|档案|信息|情况|近况|最近|怎么样|咋样|如何|订单|买了什么|买过什么|买了|买过|买|消费|记录|历史|历次|"
+    "电话那头|说他|说她|客人|账号|账户|账上|手机|苗头|请|帮我|帮忙|查一下|查查|查|找一下|找找|找|搜一下|搜|看一下|看看|看|会员|客户|顾客|用户|这位|那位|这个|那个|的|是谁|谁|叫|名字|姓名|资料|档案|信息|情况|近况|最近|怎么样|咋样|如何|订单|买了什么|买过什么|买了|买过|买|消费|记录|历史|历次|"
     "有没有|有|吗|呢|一下|她|他|流失|风险|价值|值|多少|为什么|是不是|要走|会不会|喜欢|什么|积分|等级|还|给我|我|了|吧|啊|分析|画像|调出来|调|打开|全部|所有|都|退货|退过|哪些|几单|介绍|说说|讲讲|概况|总结|先生|女士|小姐|活跃|现在|先|把|拉|出来|和|里|在"
 )
 
@@ -97,6 +97,25 @@ def cheaper(text: str) -> bool:
     return re.search(r"\bcheaper|less expensive|lower price|too (?:dear|expensive|much)\b|便宜|太贵", text.lower()) is not None
 
 
+def newest(text: str) -> bool:
+    """Whether the latest order is meant."""
+    return (
+        re.search(r"\b(?:last|latest|newest|most recent)\b(?! (?:week|month|year))|最新|最近(?:的)?(?:一|那)|上一[单笔]|刚(?:才|刚)?(?:下|买)", text.lower())
+        is not None
+    )
+
+
+def wants_sending(text: str) -> bool:
+    """Whether a message is to be sent rather than written."""
+    asks = re.search(r"\b(?:send|blast|fire off|shoot)\b|群发|发给(?:全体|所有|大家)|发出去|现在就.*发", text.lower())
+    return asks is not None and re.search(r"\bwrite|draft|word|compose\b|写|拟|文案", text.lower()) is None
+
+
+def names_topic(text: str) -> bool:
+    """Whether a follow-up names another thing to write about."""
+    return re.search(r"\b(?:about|for|on|instead)\b|关于|推|写", text.lower()) is not None
+
+
 def is_question(text: str) -> bool:
     """Whether it asks how something is done rather than to have it done."""
     return (
@@ -128,7 +147,7 @@ def of_order(text: str) -> str:
     )
     text = re.sub(r"[一二三四五六七八九十\d]+月(?:份|底)?|上个?月|这个?月|去年|今年|上周|本周|这周|[一二两三四五六七八九十\d]+个?(?:天|周|月)", " ", text)
     left = _left(_without_amounts(text), also=_ORDER_TALK)
-    return left if len(left) <= 60 and len(left.split()) <= 6 else ""
+    return left if len(left) <= 90 and len(left.split()) <= 10 else ""
 
 
 _ORDER_TALK = re.compile(
@@ -171,6 +190,9 @@ def of_person(text: str) -> str:
         left = _PERSON_FILLER_ZH.sub(" ", normal(plain))
         parts = [p for p in re.split(r"[^\u3400-\u9fffa-z]+", left) if 2 <= len(p) <= 4 or (p.isascii() and len(p) > 1)]
         return " ".join(parts[:2]) if parts else ""
+    told = re.search(r"\b(?:name(?:['’]s| is)?|called|named)\s+([a-z]+\s+[a-z]+)", plain.lower())
+    if told:
+        return told[1]
     capitals = re.findall(r"\b[A-Z][a-z]+(?:\s+[A-Z][a-z]+)+\b", plain)
     kept = [name for name in capitals if not _PERSON_FILLER_EN.fullmatch(name.split()[0].lower())]
     if kept:
@@ -211,7 +233,7 @@ def bare_number(text: str) -> float | None:
 def how_many(text: str) -> int | None:
     """How many orders are asked for: “last three orders”, 最近五单."""
     found = re.search(
-        rf"\b(?:last|latest|past|recent)\s+(\d+|{EN_NUMERAL})\s+(?:orders?|purchases?)|(?:最近|近|前)(?:的)?([一二两三四五六七八九十\d]+)(?:个|笔|单)",
+        rf"\b(?:last|latest|past|recent)\s+(\d+|{EN_NUMERAL})\s*(?:orders?|purchases?)|(?:最近|近|前|最后)(?:的)?([一二两三四五六七八九十\d]+)(?:个|笔|单)",
         normal(text),
     )
     if not found:
@@ -230,7 +252,7 @@ def audience(turn: Turn) -> dict[str, Any]:
     text, found = normal(turn.text), turn.slots
     asked: dict[str, Any] = {
         "tiers": list(found.tiers),
-        "cities": [*found.cities, *(city for city in _in_chinese(text, turn.cities()) if city not in found.cities)],
+        "cities": _cities(turn, text),
         "categories": _categories(text, turn),
         "consent": found.channel,
     }
@@ -239,18 +261,33 @@ def audience(turn: Turn) -> dict[str, Any]:
     elif re.search(r"english[- ]speak|speak english|英文|英语", text):
         asked["languages"] = ["en"]
     if found.days:
-        joined = re.search(r"join|signed up|new member|registered|入会|加入|注册|新会员", text)
+        joined = re.search(r"join|signed up|new (?:member|face|customer|people|one)|newcomer|registered|入会|加入|注册|新会员|新人", text)
         quiet = found.days_negated or re.search(
             r"inactive|silent|dormant|lapsed|quiet|last (?:order|purchase|bought).{0,20}(?:ago|over|more)|沉默|沉睡|流失|未购|没下单|没买", text
         )
         asked["joined_within_days" if joined else "not_bought_for_days" if quiet else "bought_within_days"] = found.days
     money = re.search(r"spen[dt]|spending|worth|value|消费|花了|花过|买了|满", text)
+    if money and found.days and (found.amounts or found.most or found.least) and "bought_within_days" in asked:
+        # “Over 500 in the last 90 days”: the days are the spend's window.
+        asked["spent_within_days"] = asked.pop("bought_within_days")
     if money and not found.percent:
         bare = bare_number(text) if not found.days else None
         amount = found.amounts[0] if found.amounts else None
         asked["spent_at_most"] = found.most
         asked["spent_at_least"] = found.least if found.least is not None else (amount if found.most is None else None) or (bare if found.most is None else None)
     return {name: value for name, value in asked.items() if value not in (None, [], "")}
+
+
+def _cities(turn: Turn, text: str) -> list[str]:
+    """Cities named; one the shop has no member in is passed on, so that it is not silently dropped."""
+    named = [*turn.slots.cities, *(city for city in _in_chinese(text, turn.cities()) if city not in turn.slots.cities)]
+    if named:
+        return named
+    capital = re.search(r"\b(?:in|from|around)\s+([A-Z][a-z]{2,}(?:\s[A-Z][a-z]+)?)\b", turn.text)
+    if capital and not dates.read(capital.group(), turn.today) and not slots.read(capital[1], turn.today).tiers:
+        return [capital[1]]
+    foreign = [text[n : n + size] for n in range(len(text)) for size in (4, 3, 2) if kind_of(text[n : n + size]) == "city"]
+    return foreign[:1]
 
 
 def _in_chinese(text: str, cities: list[str]) -> list[str]:
@@ -270,7 +307,7 @@ def copy(turn: Turn) -> dict[str, Any]:
     text, found = normal(turn.text), turn.slots
     until = (
         found.ahead.end.isoformat()
-        if found.ahead and found.ahead.end >= turn.today and re.search(r"until|till|ends?|before|by |截止|到|前|为止", text)
+        if found.ahead and found.ahead.end >= turn.today and re.search(r"until|\btil+|ends?|before|by |截止|到|前|为止", text)
         else None
     )
     speech = "zh" if re.search(r"chinese|中文", text) else "en" if re.search(r"english|英文", text) else None
@@ -295,8 +332,8 @@ _COPY_TALK = re.compile(
     r"\b(?:write|draft|compose|create|copy|message|messages|sms|text|texts|e-?mails?|newsletter|wechat|push|notification|in-app|banner|subject|line|campaign|promo|promotion|promoting|advert|ad|post|caption|announce|announcing|offer|offers|"
     r"discount|off|percent|members?|customers?|audience|gold|silver|bronze|platinum|diamond|vip|playful|fun|cheeky|warm|friendly|festive|plain|formal|urgent|simple|short|long|tone|style|version|versions|variants?|english|chinese|people|"
     r"who|haven't|hasn't|bought|days?|weeks?|months?|until|till|ends?|sunday|monday|friday|everyone|all|our|three|two|few|some|words|wording|inviting|invite|tempt|tempting|remind|reminder|reminding|win|back|them|sale|special|week|weekend|"
-    r"christmas|lapsed|quiet|inactive|regulars|code|launch|launching|new|arrival|arrivals|range|line)\b"
-    "|写一条|写一封|写个|写一个|写|帮我|文案|短信|邮件|微信|推送|公众号|朋友圈|站内信|通知|活动|促销|优惠|折扣|打折|会员|黄金|白银|青铜|铂金|钻石|语气|风格|俏皮|活泼|温暖|亲切|正式|简洁|喜庆|紧迫|中文|英文|版本|三个|一版|一条|一封|截止|推广|"
+    r"christmas|lapsed|quiet|inactive|regulars|code|little|til|same|version|short|launch|launching|new|arrival|arrivals|range|line)\b"
+    "|封|过节|味儿|写一条|写一封|写个|写一个|写|帮我|文案|短信|邮件|微信|推送|公众号|朋友圈|站内信|通知|活动|促销|优惠|折扣|打折|会员|黄金|白银|青铜|铂金|钻石|语气|风格|俏皮|活泼|温暖|亲切|正式|简洁|喜庆|紧迫|中文|英文|版本|三个|一版|一条|一封|截止|推广|"
     "面向|针对|给|发给|发|关于|主题|标题|吸引|召回|唤醒|老客|新客|顾客|客户|天没买|没买|百分之|折|上新|新品|周末|圣诞|春节"
 )
 

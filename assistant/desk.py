@@ -248,7 +248,7 @@ class Desk:
 
     def _chat_model(self) -> BaseChatModel:
         if self.settings.model == "embedded":
-            return embedded.EmbeddedModel(router=self.router, embed=self.embed, sells=self._sells)
+            return embedded.EmbeddedModel(router=self.router, embed=self.embed, sells=self._sells, names=self.search.names_product)
         if not self.settings.base_url:
             raise BadInput("PATRON_MODEL names a model but PATRON_BASE_URL no endpoint. Set both, or leave both out for the embedded model.")
         names = [self.settings.model, *self.settings.fallback_models]

@@ -17,7 +17,8 @@ from members.program import Program
 from prompts.formats import MONTHS
 from tools.gateway import clean
 
-_ID = re.compile(r"(?<![\w#])(?:#?[A-Za-z]-?\d{3,}|#\d+)(?!\w)")
+# ASCII: a Chinese character beside an id is no part of it.
+_ID = re.compile(r"(?<![\w#])(?:#?[A-Za-z]-?\d{3,}|#\d+)(?!\w)", re.ASCII)
 _ISO = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _ZH_DAY = re.compile(r"(?:(\d{4})\s*年\s*)?(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]")
 _NAMES = "|".join([*MONTHS, *(m[:3] for m in MONTHS), "Sept"])

@@ -74,6 +74,12 @@ class Search:
         self._place = {kind: {entry.id: n for n, entry in enumerate(entries)} for kind, entries in self._entries.items()}
         self._keywords = {kind: Keywords(entries) for kind, entries in self._entries.items()}
 
+    def names_product(self, text: str) -> str | None:
+        """The id of a product whose whole name stands in the text, the longest name first."""
+        said = text.lower()
+        found = [(len(name), entry.id) for entry in self._entries["products"] for name in entry.titles.values() if len(name) > 3 and name.lower() in said]
+        return max(found)[1] if found else None
+
     def entry(self, kind: Kind, entry_id: str) -> Entry | None:
         """One entry by its id."""
         place = self._place[kind].get(entry_id)

@@ -154,7 +154,8 @@ def _my_orders(turn: Turn) -> Story:
         return told((yield Call("order_status", {})))
     if turn.slots.order_ids:
         return told((yield Call("order_status", {"order_id": turn.slots.order_ids[0]})))
-    product = turn.named_article(wish.of_order(turn.text)) if not turn.slots.place or turn.slots.place < 0 else ""
+    counted = wish.how_many(turn.text) or (turn.slots.place or 0) > 0
+    product = "" if counted else turn.named_article(wish.of_order(turn.text))
     asked = given(status=turn.slots.state, product=product, limit=wish.how_many(turn.text), **_period(turn))
     found = yield Call("my_orders", asked)
     if product and found.ok and not found.record["orders"] and len(asked) > 1:
@@ -170,6 +171,8 @@ def _order_status(turn: Turn) -> Story:
     if named:
         return told((yield Call("order_status", {"order_id": named})), about=about)
     product = turn.named_article(wish.of_order(turn.text))
+    if turn.slots.state == "pending":
+        return told((yield Call("my_orders", given(product=product, status="pending"))))
     if not product and wish.newest(turn.text):
         return told((yield Call("order_status", {})), about=about)
     asked = given(product=product, limit=5, **_period(turn))

@@ -43,12 +43,12 @@ _STATES = {
     "cancelled": r"\bcancell?ed\b|已取消|取消(?:了|掉)的",
 }
 # Order ids of the layouts we import: O-20031, #W2378156, 536365, C536379.
-_ORDER = re.compile(r"(?<![\w.])(?:o-\d{3,9}|#?w\d{5,9}|#\d{3,9}|c?\d{5,8})(?![\w%]|[.,]\d)", re.IGNORECASE)
-_ORDER_WORD = re.compile(r"(?:order|订单|单号|编号|no\.?|number)\s*(?:号|id|no\.?|number|is|是|:|：|#)?\s*([a-z]?-?\d{3,9})\b", re.IGNORECASE)
-_MEMBER = re.compile(r"(?<![\w-])m-?\d{4,9}(?!\w)|\b[a-z]+_[a-z]+_\d{3,5}\b", re.IGNORECASE)
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w")
-_PHONE = re.compile(r"(?<![\w-])\+?\d[\d\s-]{8,15}\d(?!\w)")
-_ENDING = re.compile(r"(?:ending|ends|last (?:four|4)(?: digits)?|尾号|后四位|末四位)\D{0,12}(\d{3,6})", re.IGNORECASE)
+_ORDER = re.compile(r"(?<![\w.])(?:o-\d{3,9}|#?w\d{5,9}|#\d{3,9}|c?\d{5,8})(?![\w%]|[.,]\d)", re.IGNORECASE | re.ASCII)
+_ORDER_WORD = re.compile(r"(?:order|订单|单号|编号|no\.?|number)\s*(?:号|id|no\.?|number|is|是|:|：|#)?\s*([a-z]?-?\d{3,9})\b", re.IGNORECASE | re.ASCII)
+_MEMBER = re.compile(r"(?<![\w-])m-?\d{4,9}(?!\w)|\b[a-z]+_[a-z]+_\d{3,5}\b", re.IGNORECASE | re.ASCII)
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w", re.ASCII)
+_PHONE = re.compile(r"(?<![\w-])\+?\d[\d\s-]{8,15}\d(?!\w)", re.ASCII)
+_ENDING = re.compile(r"(?:ending|ends|last (?:four|4)(?: digits)?|尾号|后四位|末四位)\D{0,12}(\d{3,6})", re.IGNORECASE | re.ASCII)
 _PERCENT = re.compile(
     r"(\d{1,2})\s*(?:%|percent|per cent|个点)|百分之(" + ZH_NUMERAL + r"|\d{1,2})|(\d(?:\.\d)?|[一二三四五六七八九]{1,2})\s*折", re.IGNORECASE
 )

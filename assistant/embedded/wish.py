@@ -120,7 +120,7 @@ def is_question(text: str) -> bool:
     """Whether it asks how something is done rather than to have it done."""
     return (
         re.search(
-            r"^\s*(?:how|what|when|where|why|which|is|are|does|do (?:you|i)|can (?:you|i|my|one)|may i|am i)\b|怎么|如何|多久|为什么|什么时候|能不能|可不可以|是不是|可以.*吗|能.*吗|要.*吗|多少",
+            r"^\s*(?:how|what|when|where|why|which|is|are|does|do (?:you|i)|can (?:you|i|my|one)|may i|am i)\b|怎么|如何|多久|为什么|什么时候|能不能|可不可以|是不是|算不算|能不|行不|真的假的|咋办|找谁|谁来|有.*吗|does that|have i|who (?:do|should|can)|可以.*吗|能.*吗|要.*吗|多少",
             text.lower(),
         )
         is not None
@@ -157,7 +157,7 @@ _ORDER_TALK = re.compile(
     r"haven't|hasn't|received|receive|seen|tomorrow|morning|afternoon|evening|night|monday|tuesday|wednesday|thursday|friday|saturday|sunday|christmas|home|work|out|way|transit|far|near|close|left|leave|leaves|he|she|they|them|him|her|"
     r"previously|ever|total|recently|couple|few|several|minute|minutes|hour|hours|ago|early|earlier|later|spent|make|made|it's|isn't|can't|cant|couldn't|didn't|didnt|won't|wont|yes|no|hang|hello|oh|god|ffs|wtf|lol|omg|thx|ta|mate|love|dear)\b"
     "|怎么还没|还没|没到|没收到|收到|到货|为什么|什么时候|几天|多久|查一下|查查|查询|查|全部|所有|历史|记录|以前|之前|过去|待发货|未发货|已发货|已取消|列表|列|退款|退钱|钱|卡|编号|号|晚了|催|帮|着急|等了|等|一直|昨天|今天|前天|明天|早上|晚上|"
-    "付款|付了|拍的|拍了|拍错|下错|下的|下了|下|点错|手滑|误拍|后悔|算了|撤了|撤销|撤|退掉|退了|退|重复|两次|多|赶紧|赶快|马上|啥|咋|到底|一共|总共|哪天|哪里|哪儿|路上|签收|派送|客服|不|没|去|得|着|让|把|被|对|说|我们|他们|她|他"
+    "付款|付了|拍的|拍了|拍错|下错|下的|下了|下|点错|手滑|误拍|后悔|算了|撤了|撤销|撤|退掉|退了|退|重复|两次|多|赶紧|赶快|马上|啥|咋|到底|一共|总共|哪天|哪里|哪儿|调出来|出来|路上|签收|派送|客服|不|没|去|得|着|让|把|被|对|说|我们|他们|她|他"
 )
 
 
@@ -220,7 +220,7 @@ def continues(text: str) -> bool:
 def bare_number(text: str) -> float | None:
     """A number without unit: “if I spend 300”."""
     text = slots._DAYS.sub(" ", normal(text))
-    found = re.search(r"(?<![\w-])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(k)?(?![\w%])", text)
+    found = re.search(r"(?<![\w-])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(k)?(?![\w%])", text, re.ASCII)
     if found:
         return float(found[1].replace(",", "")) * (1000 if found[2] else 1)
     spelled = re.search(r"[一二两三四五六七八九]?[百千万][零一二三四五六七八九百千十]*", text)

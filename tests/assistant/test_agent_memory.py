@@ -86,6 +86,16 @@ def test_with_two_approvals_open_a_bare_yes_decides_nothing(asking: Desk, mei: C
     assert approvals(asking, thread) == ["open", "open"] and state(asking, one) == state(asking, two) == "pending"
 
 
+def test_a_yes_to_a_later_question_does_not_decide_an_earlier_card(asking: Desk, mei: Caller, endpoint: OpenAIServer, turn: Turn) -> None:
+    order_id = pending(asking, mei)[0]
+    thread = wish(asking, mei, endpoint, turn, order_id)
+    endpoint.says("We have calm teas. Shall I look for more of them?")
+    turn(asking, mei, "tell me about tea first", thread)
+    endpoint.says("Here are more.")
+    turn(asking, mei, "yes", thread)
+    assert state(asking, order_id) == "pending"
+
+
 def test_a_yes_in_another_thread_decides_nothing(asking: Desk, mei: Caller, endpoint: OpenAIServer, turn: Turn) -> None:
     thread = wish(asking, mei, endpoint, turn, pending(asking, mei)[0])
     endpoint.says("To what?")

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import uvicorn
+
+# Sent in requests to see that no error repeats it.
+MARK = "zebra-crossing-42"
 
 
 def free_port() -> int:
@@ -33,3 +37,15 @@ def served(app: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+def problem(answer: httpx.Response, status: int | tuple[int, ...]) -> dict[str, Any]:
+    """The body of an RFC 9457 problem; nothing of the request or of the code stands in it."""
+    statuses = status if isinstance(status, tuple) else (status,)
+    assert answer.status_code in statuses, answer.text[:300]
+    assert answer.headers["content-type"].split(";")[0] == "application/problem+json", answer.text[:300]
+    body = answer.json()
+    assert {"type", "title", "status", "detail"} <= set(body) and body["status"] == answer.status_code
+    for leak in (MARK, "Traceback", "File ", ".py", "sqlalchemy", "sqlite", "pydantic.dev"):
+        assert leak not in answer.text
+    return dict(body)

@@ -117,7 +117,7 @@ def test_real_results_read_well_and_every_figure_in_them_is_the_records(desk: De
         for about in ABOUT if turn == 0 and tool in ("tier_and_benefits", "my_profile", "order_status", "product_details") else [None]:
             said = embedded.worded(tool, {**arguments, "about": about}, text, language=language, today=desk.today.isoformat(), turn=turn)
             facts = guard.Facts.of([text, str(arguments)])
-            odd = re.findall(r"None|\{\{|\}\}|Undefined|\[\]|  |\bnan\b|,,|\. \.|，，|。。", said) + guard.unbacked(said, facts, desk.rules)
+            odd = re.findall(r"\bNone\b(?! of)|\{\{|\}\}|Undefined|\[\]|  |\bnan\b|,,|\. \.|，，|。。", said) + guard.unbacked(said, facts, desk.rules)
             if odd or not said.strip():
                 wrong.append((tool, arguments, about, odd, said[:160]))
     assert wrong == [], f"{len(wrong)}: {wrong[:5]}"

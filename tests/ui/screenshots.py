@@ -5,10 +5,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
 from fakes.web import served
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from looking import ask, choose, expect, find
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from eval import worlds
 from ui import app
@@ -20,39 +22,27 @@ SIZE: Any = {"width": 1280, "height": 860}
 
 def member(page: Page) -> None:
     """Tea to choose from, and an order about to be cancelled."""
-    _ask(page, "show me some tea")
+    ask(page, "show me some tea")
     expect(page.locator("#goods .one").first).to_be_visible()
-    _ask(page, "cancel order O-23064")
-    expect(page.locator("#approval")).to_be_visible()
+    ask(page, "cancel order O-23064")
+    expect(page.locator("#approval").first).to_be_visible()
 
 
 def support(page: Page) -> None:
     """A member with plots, and the chat beside her."""
-    page.fill("#find textarea, #find input", "M-10001")
-    page.locator("#find-button").click()
+    find(page, "M-10001")
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    _ask(page, "How is M-10001 doing?")
+    ask(page, "How is M-10001 doing?")
 
 
 def marketer(page: Page) -> None:
     """An audience, and three wordings for it."""
-    page.locator("#tiers input").click()
-    page.get_by_role("option", name="Gold", exact=True).click()
-    page.keyboard.press("Escape")
+    choose(page, "#tiers", "Gold")
     page.fill("#product textarea, #product input", "tea")
     page.fill("#percent input", "10")
     page.locator("#write").click()
     expect(page.locator("#copies .phone")).to_have_count(3)
-    _ask(page, "Silver members in London who haven't bought in 60 days")
-
-
-def _ask(page: Page, text: str) -> None:
-    box = page.locator("#box textarea")
-    box.fill(text)
-    box.press("Enter")
-    expect(page.locator(".message.user").last).to_contain_text(text)
-    page.wait_for_timeout(300)
-    expect(box).to_be_enabled()
+    ask(page, "Silver members in London who haven't bought in 60 days")
 
 
 def picture(browser: Browser, url: str, login: str, path: str, play: Any, to: Path) -> None:

@@ -5,46 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from looking import ask, done, expect, find, fits, reply
+from sqlmodel import select
 
 from assistant.desk import Desk
 from eval import worlds
-from members.tables import Order
+from members.tables import Order, OrderLine, Product
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Any]
-
-
-def expect(locator: Any) -> Any:
-    """Playwright's waiting assertions, imported when a browser is there."""
-    from playwright.sync_api import expect as waiting
-
-    return waiting(locator)
-
-
-def ask(page: Any, text: str) -> None:
-    """Type a message and wait until the turn is over."""
-    box = page.locator("#box textarea")
-    expect(box).to_be_enabled()
-    box.fill(text)
-    box.press("Enter")
-    expect(page.locator(".message.user").last).to_contain_text(text)
-    done(page)
-
-
-def done(page: Any) -> None:
-    """Wait until the last turn is over."""
-    page.wait_for_timeout(150)
-    expect(page.locator("#box textarea")).to_be_enabled()
-    expect(page.locator("#box textarea")).to_have_value("")
-
-
-def reply(page: Any) -> Any:
-    return page.locator(".message.bot").last
-
-
-def fits(page: Any) -> bool:
-    """Whether nothing scrolls sideways."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"))
 
 
 def state(desk: Desk, order_id: str) -> str:
@@ -103,7 +72,7 @@ def test_products_appear_as_cards(visit: Visit) -> None:
 def test_a_press_on_yes_cancels_and_the_card_goes(visit: Visit, faced: Desk) -> None:
     page = visit("lina", "/member")
     ask(page, "cancel order O-23081")
-    card = page.locator("#approval")
+    card = page.locator("#approval").first
     expect(card).to_contain_text("O-23081")
     expect(card).to_contain_text("£81.74")
     assert state(faced, "O-23081") == "pending"
@@ -118,7 +87,7 @@ def test_a_press_on_no_keeps_the_order(visit: Visit, faced: Desk) -> None:
     page = visit("lina", "/member")
     ask(page, "cancel order O-23064")
     page.locator("#decline").click()
-    expect(page.locator("#approval")).to_be_hidden()
+    expect(page.locator("#approval").first).to_be_hidden()
     done(page)
     assert state(faced, "O-23064") == "pending"
 
@@ -126,9 +95,9 @@ def test_a_press_on_no_keeps_the_order(visit: Visit, faced: Desk) -> None:
 def test_a_card_stays_while_its_approval_is_open(visit: Visit) -> None:
     page = visit("lina", "/member")
     ask(page, "cancel order O-23063")
-    expect(page.locator("#approval")).to_be_visible()
+    expect(page.locator("#approval").first).to_be_visible()
     ask(page, "how many points do I have")
-    expect(page.locator("#approval")).to_be_visible()
+    expect(page.locator("#approval").first).to_be_visible()
 
 
 def test_sources_fold_out_under_the_answer(visit: Visit) -> None:
@@ -151,7 +120,7 @@ def test_switching_the_language_keeps_the_conversation(visit: Visit) -> None:
     expect(page.locator(".message.user").first).to_contain_text("how many points do I have")
     expect(reply(page)).to_contain_text("points")
     ask(page, "那什么时候过期？")
-    expect(reply(page)).to_contain_text("过期")
+    expect(reply(page)).to_contain_text("到期")
     assert page.locator(".message.user").count() == 2
 
 
@@ -186,6 +155,25 @@ def test_what_is_typed_is_shown_as_text(visit: Visit) -> None:
     assert page.locator(".message.user img, .message.user b").count() == 0 and page.title() != "1"
 
 
+def test_markup_in_the_record_stays_text(visit: Visit, faced: Desk) -> None:
+    planted = "Tea <img src='https://evil.example/a.png'> ![x](https://evil.example/b.png) [win](https://evil.example/)"
+    with faced.database.effect() as session:
+        line = session.exec(select(OrderLine).where(OrderLine.order_id == "O-23063", OrderLine.kind == "product")).first()
+        product_id, name = line.product_id, session.get_one(Product, line.product_id).name_en
+        session.get_one(Product, product_id).name_en = planted
+    try:
+        page = visit("lina", "/member")
+        ask(page, "cancel order O-23063")
+        expect(page.locator("#approval").first).to_be_visible()
+        page.locator("#decline").click()
+        done(page)
+        ask(page, "where is order O-23063")
+        assert page.locator("[src*='evil'], [href*='evil']").count() == 0
+    finally:
+        with faced.database.effect() as session:
+            session.get_one(Product, product_id).name_en = name
+
+
 # --- narrow -----------------------------------------------------------------------------
 
 
@@ -197,7 +185,6 @@ def test_a_page_is_usable_at_390_pixels(visit: Visit, login: str, path: str) -> 
         ask(page, "show me some tea" if login == "lina" else "How long may something be returned?")
         expect(reply(page)).to_be_visible()
     if login == "support":
-        page.fill("#find textarea, #find input", "M-10001")
-        page.locator("#find-button").click()
+        find(page, "M-10001")
         expect(page.locator("#profile")).to_contain_text("Li Na")
     assert fits(page)

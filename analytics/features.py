@@ -39,6 +39,8 @@ class MemberFeatures:
 def member_features(session: Session, member_id: str, *, as_of: date) -> MemberFeatures:
     """The feature row of one member; zeros and None where nothing was bought."""
     past = histories(session, [member_id]).get(member_id)
+    # Only what had happened by then: a later return is not seen.
+    past = past.up_to(as_of) if past else None
     baskets = [(day, sum(c for _, c in lines)) for day, _, lines in past.baskets if day <= as_of] if past else []
     back = [(day, cents) for day, _, _, cents, _ in past.returns if day <= as_of] if past else []
     days = sorted({day for day, _ in baskets})
@@ -68,7 +70,7 @@ def member_features(session: Session, member_id: str, *, as_of: date) -> MemberF
 
 def _top(session: Session, member_id: str, as_of: date, what: str, limit: int = 3) -> tuple[tuple[str, int], ...]:
     """The most bought categories or products with how many pieces."""
-    pieces = func.sum(OrderLine.quantity - OrderLine.returned)
+    pieces = func.sum(OrderLine.quantity)
     query = (
         select(what, pieces)
         .join(OrderLine, col(OrderLine.product_id) == Product.id)

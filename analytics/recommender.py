@@ -113,7 +113,13 @@ def purchases(session: Session, *, until: date | None = None) -> list[Purchase]:
     query = (
         select(Order.member_id, OrderLine.product_id, Order.ordered_at)
         .join(OrderLine, col(OrderLine.order_id) == Order.id)
-        .where(col(Order.member_id).is_not(None), OrderLine.kind == "product", Order.status != "cancelled", col(Order.ordered_at).is_not(None))
+        .where(
+            col(Order.member_id).is_not(None),
+            OrderLine.kind == "product",
+            col(Order.status).not_in(("cancelled", "returned")),
+            OrderLine.quantity > OrderLine.returned,
+            col(Order.ordered_at).is_not(None),
+        )
     )
     rows = ((m, p, at.date()) for m, p, at in session.execute(query))
     return [row for row in rows if until is None or row[2] <= until]
@@ -124,7 +130,13 @@ def history(session: Session, member_id: str) -> list[tuple[str, date]]:
     query = (
         select(OrderLine.product_id, Order.ordered_at)
         .join(Order, col(Order.id) == OrderLine.order_id)
-        .where(Order.member_id == member_id, OrderLine.kind == "product", Order.status != "cancelled", col(Order.ordered_at).is_not(None))
+        .where(
+            Order.member_id == member_id,
+            OrderLine.kind == "product",
+            col(Order.status).not_in(("cancelled", "returned")),
+            OrderLine.quantity > OrderLine.returned,
+            col(Order.ordered_at).is_not(None),
+        )
         .order_by(col(Order.ordered_at).desc())
     )
     return [(product_id, at.date()) for product_id, at in session.execute(query)]

@@ -438,7 +438,8 @@ class _Counter:
         self.note_number += 1
         cents = line["quantity"] * line["unit_price_cents"]
         goods_value = max(1, order["total_cents"] - order["shipping_cents"] + order["discount_cents"])
-        refund = cents - cents * order["discount_cents"] // goods_value
+        # The discount is taken back in full: the refunds of all lines never exceed what was paid.
+        refund = cents + (-cents * order["discount_cents"] // goods_value)
         line["returned"] = line["quantity"]
         head = {"credit_note": f"R-{self.note_number}", "position": 1, "line_id": line["id"], "order_id": order["id"], "member_id": person.id}
         reason = str(self.rng.choice(["not_as_pictured", "wrong_size", "damaged", "late", "changed_mind"]))

@@ -107,7 +107,11 @@ class Turn:
 
     def _waiting(self) -> Sequence[Approval]:
         with self.gateway.database.read() as session:
-            return record.open_in(session, self.gateway.caller, self.thread.id, now=self.gateway.now())
+            waiting = record.open_in(session, self.gateway.caller, self.thread.id, now=self.gateway.now())
+            if len(waiting) == 1 and memory.spoken_since(session, self.thread.id, waiting[0].created_at) > 1:
+                # Something else was talked about meanwhile: the word answers that, not the card.
+                return []
+            return waiting
 
     # --- the model's loop ---------------------------------------------------------------
 

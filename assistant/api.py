@@ -7,14 +7,18 @@ and say what to do.
 """
 
 import json
+import logging
 from collections.abc import AsyncIterator
+from html import escape
 from typing import Annotated, Any, Literal, TypeVar
+from uuid import uuid4
 
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import text
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant import memory
@@ -25,12 +29,17 @@ from members import approvals as record
 from members.access import Caller, Role
 from members.errors import BadInput, NotAllowed, NotFound, Refusal, RuleBroken
 
+log = logging.getLogger("patron.api")
 COOKIE = "patron_token"
 LARGEST_BODY = 1_000_000
 _STATUS: dict[type[Refusal], int] = {NotFound: 404, NotAllowed: 403, RuleBroken: 409, BadInput: 422}
 
 
 Given = TypeVar("Given", bound=BaseModel)
+
+
+class TooLarge(Exception):
+    """A body grew over the limit while it came."""
 
 
 class NotSignedIn(Exception):
@@ -73,7 +82,13 @@ class Find(_Body):
 
 def build(desk: Desk) -> FastAPI:
     """The application of one desk."""
-    app = FastAPI(title="Patron", version="0.1.0", description="The assistant of an online shop's members and of those who look after them.")
+    app = FastAPI(
+        title="Patron",
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+        description="The assistant of an online shop's members and of those who look after them.",
+    )
     app.state.desk, app.state.tokens, app.state.brake = desk, Tokens(secret_of(desk.settings.home)), Brake()
     app.add_middleware(_Bounded)
     app.add_middleware(_Headers, desk=desk, tokens=app.state.tokens)
@@ -81,6 +96,7 @@ def build(desk: Desk) -> FastAPI:
     _sign_in_routes(app)
     _chat_routes(app)
     _staff_routes(app)
+    _described(app)
     return app
 
 
@@ -210,6 +226,20 @@ def _staff_routes(app: FastAPI) -> None:
         return {kind: changes.__dict__ for kind, changes in desk.reindex().items()}
 
 
+def _described(app: FastAPI) -> None:
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        """What the API offers, as a page that needs no other host; the schema is /openapi.json."""
+        rows = [
+            f"<tr><td>{method.upper()}</td><td><code>{escape(path)}</code></td><td>{escape(told.get('description', ''))}</td></tr>"
+            for path, methods in app.openapi()["paths"].items()
+            for method, told in methods.items()
+        ]
+        style = "body{font:16px/1.5 system-ui,sans-serif;margin:32px auto;max-width:900px}td{padding:6px 10px;border-bottom:1px solid #ddd;vertical-align:top}"
+        head = f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Patron API</title><style>{style}</style></head>"
+        return HTMLResponse(f"{head}<body><h1>Patron API</h1><p><a href='/openapi.json'>openapi.json</a></p><table>{''.join(rows)}</table></body></html>")
+
+
 async def _wire(first: Any, events: AsyncIterator[Any]) -> AsyncIterator[str]:
     """Events as server-sent events: name and JSON data."""
     yield _line(first)
@@ -275,7 +305,7 @@ class _Bounded:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > LARGEST_BODY:
-                raise BadInput(f"A request may have up to {LARGEST_BODY:,} bytes.")
+                raise TooLarge
             return message
 
         await self.app(scope, counted, send)
@@ -300,7 +330,23 @@ def _errors(app: FastAPI) -> None:
         return response
 
     app.add_exception_handler(Refusal, refused)
+
+    async def too_large(_: Request, __: Exception) -> Response:
+        return _problem(413, "body_too_large", f"A request may have up to {LARGEST_BODY:,} bytes.")
+
+    async def unknown(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _problem(error.status_code, "not_here", f"{error.detail}. The API's paths are described at /docs.")
+
+    async def broken(_: Request, error: Exception) -> Response:
+        fault_id = uuid4().hex[:8]
+        log.error("fault %s in a request: %s", fault_id, type(error).__name__, exc_info=error)
+        return _problem(500, "fault", "Something broke on our side. If it happens again, mention the fault id.", fault_id=fault_id)
+
     app.add_exception_handler(NotSignedIn, signed_out)
+    app.add_exception_handler(TooLarge, too_large)
+    app.add_exception_handler(HTTPException, unknown)
+    app.add_exception_handler(Exception, broken)
 
 
 class _Headers:

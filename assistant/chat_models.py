@@ -90,7 +90,7 @@ class OpenAICompatible(BaseChatModel):
                         return
                     except (openai.OpenAIError, _Cut, ValueError) as error:
                         log.warning("try %d at model %s: %s", attempt + 1, name, type(error).__name__)
-                        if begun or attempt == TRIES - 1 or not _worth_another(error):
+                        if begun or attempt == TRIES - 1 or not _worth_another(error, last=attempt + 1 >= len(self.models)):
                             raise ModelFailed(f"the endpoint failed: {type(error).__name__}") from error
                         await asyncio.sleep(_wait(error, attempt))
 
@@ -140,9 +140,10 @@ def _whole_calls(calls: dict[int, dict[str, str]]) -> list[Any]:
     return found
 
 
-def _worth_another(error: Exception) -> bool:
+def _worth_another(error: Exception, *, last: bool) -> bool:
     if isinstance(error, openai.APIStatusError):
-        return error.status_code in (408, 409, 429) or error.status_code >= 500
+        # A model the endpoint does not know gives way to the next on the list.
+        return error.status_code in (408, 409, 429) or error.status_code >= 500 or (error.status_code in (400, 404) and not last)
     return True
 
 

@@ -31,11 +31,12 @@ _NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 _UNIT_EN = r"(?:points?|pounds?|pence|dollars?|euros?|yuan|percent|per cent|days?|weeks?|months?|years?|orders?|members?|hours?|pieces?)"
 _SPELLED_EN = re.compile(rf"\b({EN_NUMERAL})\s*{_UNIT_EN}\b", re.IGNORECASE)
 _SPELLED_ZH = re.compile(rf"({ZH_NUMERAL})\s*(?:分|积分|元|块|镑|英镑|天|周|个月|年|单|笔|位|人|小时|件)(?!之)")
+_PERCENT_ZH = re.compile(rf"百分之({ZH_NUMERAL})")
 # 一下, 一个: not a quantity anybody checks.
 _HARMLESS_ZH = {"一", "两", "十", "百", "千", "万"}
-_LIST_MARK = re.compile(r"(?m)^\s*\d{1,2}[.)、]\s")
+_LIST_MARK = re.compile(r"(?m)^\s*\d{1,2}(?:[.)]\s|、)")
 _IMAGE, _LINK = re.compile(r"!\[[^\]]*\]\([^)]*\)"), re.compile(r"\[([^\]]*)\]\((?:[^)]*)\)")
-_URL, _TAG = re.compile(r"(?:https?|ftp|data|javascript):\S+|www\.\S+", re.IGNORECASE), re.compile(r"<[^>\n]{1,200}>")
+_URL, _TAG = re.compile(r"(?:https?|ftp|data|javascript):\S+|www\.\S+", re.IGNORECASE), re.compile(r"</?[a-zA-Z!][^>\n]{0,200}>")
 _CARD = re.compile(r"(?<![\d-])(?:\d[ -]?){12,18}\d(?![\d-])")
 _ZH_IDENTITY = re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)")
 
@@ -47,6 +48,7 @@ class Facts:
     numbers: set[Decimal] = field(default_factory=set)
     days: set[tuple[int, int]] = field(default_factory=set)
     full_days: set[tuple[int, int, int]] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
     text: str = ""
 
     @classmethod
@@ -82,7 +84,9 @@ class Facts:
             if year:
                 self.full_days.add((year, month, day))
                 self.numbers.add(Decimal(year))
-        self.numbers |= {n for _, n in _numbers(rest)}
+        self.ids |= {found.group().lower().lstrip("#") for found in _ID.finditer(rest)}
+        # A digit of an id is no amount.
+        self.numbers |= {n for _, n in _numbers(_ID.sub(" ", rest))} | {Decimal(value) for _, value in _spelled(rest)}
 
 
 def unbacked(text: str, facts: Facts, rules: Program) -> list[str]:
@@ -90,7 +94,7 @@ def unbacked(text: str, facts: Facts, rules: Program) -> list[str]:
     wrong: list[str] = []
     rest = _LIST_MARK.sub(" ", text)
     for found in _ID.finditer(rest):
-        if found.group().lower().lstrip("#") not in facts.text:
+        if found.group().lower().lstrip("#") not in facts.ids:
             wrong.append(found.group())
     rest, days = _days(_ID.sub(" ", rest))
     for year, month, day in days:
@@ -139,6 +143,10 @@ def _numbers(text: str) -> list[tuple[str, Decimal]]:
 
 def _spelled(text: str) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
+    for m in _PERCENT_ZH.finditer(text):
+        value = chinese(m[1])
+        if value is not None:
+            found.append((m.group(), value))
     for pattern, read in ((_SPELLED_EN, english), (_SPELLED_ZH, chinese)):
         for m in pattern.finditer(text):
             value = read(m[1].strip())

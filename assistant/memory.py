@@ -52,6 +52,12 @@ def stored(session: Session, thread_id: str, *, limit: int = 200) -> list[Messag
     return list(reversed(session.exec(query).all()))
 
 
+def spoken_since(session: Session, thread_id: str, instant: datetime) -> int:
+    """How many messages the person wrote in a thread after an instant."""
+    mine = (Message.conversation_id == thread_id, Message.kind == "human", col(Message.created_at) >= instant)
+    return session.exec(select(func.count()).select_from(Message).where(*mine)).one()
+
+
 def append(session: Session, thread: Conversation, messages: Sequence[AnyMessage], *, now: datetime, extras: dict[str, Any] | None = None) -> None:
     """Write messages at the end of a thread; the last one carries `extras`."""
     last = session.exec(select(func.max(Message.position)).where(Message.conversation_id == thread.id)).one() or 0

@@ -23,7 +23,7 @@ LIFETIME = timedelta(minutes=5)
 def digest(tool: str, arguments: dict[str, Any], account_id: str, conversation_id: str) -> str:
     """What the yes is bound to."""
     frozen = json.dumps([tool, arguments, account_id, conversation_id], sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(frozen.encode()).hexdigest()
+    return hashlib.sha256(frozen.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def freeze(
@@ -41,6 +41,9 @@ def freeze(
     bound = digest(tool, arguments, caller.account_id, conversation_id)
     for waiting in open_in(session, caller, conversation_id, now=now):
         if waiting.digest == bound:
+            # Shown anew, it counts from now.
+            waiting.created_at, waiting.expires_at = now, now + LIFETIME
+            session.add(waiting)
             return waiting
     approval = Approval(
         account_id=caller.account_id,

@@ -187,7 +187,8 @@ def _must_be_pending(order: Order) -> None:
 
 def _spellings(order_id: str) -> list[str]:
     bare = order_id.strip().lstrip("#").strip()
-    return sorted({bare, bare.upper(), f"#{bare}", f"#{bare.upper()}"})
+    # The figures alone are how people name an order.
+    return sorted({bare, bare.upper(), f"#{bare}", f"#{bare.upper()}", f"O-{bare}", f"#W{bare}"})
 
 
 def _containing(words: str, product_ids: list[str]) -> SelectOfScalar[str]:

@@ -17,7 +17,7 @@ def money(amount: str | float, currency: str) -> str:
 
 def number(value: float) -> str:
     """Thousands set apart; whole numbers without decimals."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}".rstrip("0")
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def day(value: str | date, language: str, today: str | date = "") -> str:

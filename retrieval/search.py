@@ -51,7 +51,7 @@ class Hit:
 
 # Below both strengths (BM25, cosine) nothing answers: strict for rules, where a wrong answer harms, mild for goods,
 # where the nearest may still please. Shared Chinese characters score high in BM25 by themselves.
-_WEAK = {("policy", "en"): (3.2, 0.27), ("policy", "zh"): (8.0, 0.2), ("products", "en"): (3.0, 0.31), ("products", "zh"): (7.5, 0.31)}
+_WEAK = {("policy", "en"): (3.2, 0.27), ("policy", "zh"): (9.0, 0.22), ("products", "en"): (3.0, 0.31), ("products", "zh"): (7.5, 0.31)}
 
 
 def answers(hit: Hit, question: str, kind: Kind) -> bool:

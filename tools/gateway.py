@@ -97,7 +97,7 @@ class Outcome:
 
     def text(self) -> str:
         """What the model reads: compact JSON, control characters stripped, capped."""
-        return clean(json.dumps({"outcome": self.status, **self.result}, ensure_ascii=False, separators=(",", ":")))[:LARGEST_RESULT]
+        return json.dumps(_cleaned({"outcome": self.status, **self.result}), ensure_ascii=False, separators=(",", ":"))[:LARGEST_RESULT]
 
 
 @dataclass
@@ -227,7 +227,7 @@ def _write_audit(session: Session, caller: Caller, conversation_id: str, name: s
 def _typed(found: Tool, arguments: dict[str, Any]) -> BaseModel:
     """Arguments as their strict types. JSON has no dates, so it is read as JSON, not as Python."""
     try:
-        return found.schema.model_validate_json(json.dumps(arguments, allow_nan=False))
+        return found.schema.model_validate_json(json.dumps(arguments, allow_nan=False, ensure_ascii=False).encode("utf-8"))
     except (ValidationError, ValueError) as error:
         wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()] if isinstance(error, ValidationError) else [str(error)]
         raise BadInput(f"The arguments of {found.name} do not fit: {'; '.join(wrong[:5])}") from error
@@ -241,6 +241,15 @@ def refused(refusal: Refusal) -> dict[str, Any]:
     """A refusal as the record a model and the phrases read."""
     details = {k: v if isinstance(v, str | int) else str(v) for k, v in refusal.details.items() if v is not None}
     return {"code": refusal.code, "fact": refusal.fact, "instead": refusal.instead, "passage": refusal.passage, **details}
+
+
+def _cleaned(value: Any) -> Any:
+    """A record whose texts hold no control or invisible characters, as JSON would only hide them."""
+    if isinstance(value, dict):
+        return {name: _cleaned(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(part) for part in value]
+    return clean(value) if isinstance(value, str) else value
 
 
 def clean(text: str) -> str:

@@ -11,6 +11,7 @@ from members.access import Role
 from members.audience import Channel, Conditions
 from members.catalogue import Offer
 from members.errors import NotFound
+from retrieval.search import answers
 from retrieval.words import has_han
 from tools.bench import Bench, Record, cents, money
 from tools.gateway import tool
@@ -157,7 +158,7 @@ def write_copy(
 def _meant(bench: Bench, product: str) -> Offer:
     exact = bench.means.search.entry("products", product.strip().upper())
     hits = [] if exact else bench.means.search(product, kind="products", limit=1)
-    if exact is None and not hits:
+    if exact is None and not any(answers(h, product, "products") for h in hits):
         raise NotFound(f"The shop has no product called “{product[:60]}”.", instead="search_products")
     return catalogue.get(bench.session, exact.id if exact else hits[0].entry.id)
 

@@ -131,7 +131,7 @@ def _counted(text: str, today: date, ahead: bool) -> Period | None:
 
 
 def _named_month(text: str, today: date, ahead: bool) -> Period | None:
-    found = re.search(rf"(?:(?P<y>\d{{4}})年)?(?P<m>1[0-2]|[1-9]|{ZH_NUMERAL})月(?:份)?(?P<end>底)?", text)
+    found = re.search(rf"(?:(?P<y>\d{{4}})年)?(?<!\d)(?P<m>1[0-2]|[1-9]|{ZH_NUMERAL})月(?:份)?(?P<end>底)?", text)
     if found and 1 <= _number(found["m"]) <= 12:
         return _month(_number(found["m"]), int(found["y"]) if found["y"] else None, today, ahead, bool(found["end"]), found.span())
     # “may” alone is more often a verb than a month.
@@ -142,7 +142,7 @@ def _named_month(text: str, today: date, ahead: bool) -> Period | None:
     if found:
         month = next(_MONTHS[g] for g in found.groups() if g in _MONTHS)
         return _month(month, int(found["y"]) if found["y"] else None, today, ahead, bool(found["end"]), found.span())
-    found = re.search(r"\b(20[0-3]\d)\b年?", text)
+    found = re.search(r"\b(20[0-3]\d)\b年?(?!\s*(?:points?|pounds?|分|积分|镑|元|块))", text)
     return Period(date(int(found[1]), 1, 1), date(int(found[1]), 12, 31), found.span()) if found else None
 
 

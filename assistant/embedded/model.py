@@ -132,7 +132,10 @@ class EmbeddedModel(BaseChatModel):
                 return AIMessage(content="", tool_calls=[call])
             said.append(self._worded(_facing(turn, step), outcome))
             note = outcome.note or note
-        return _message("\n\n".join(part for part in said if part), note)
+        text = "\n\n".join(part for part in said if part)
+        if text == turn.said_last:
+            text = f"{self._worded(turn, Say('repeat'))}\n{text}"
+        return _message(text, note)
 
     # --- reading ------------------------------------------------------------------------
 

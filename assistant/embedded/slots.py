@@ -60,12 +60,12 @@ _AMOUNT = re.compile(
     rf"{_CURRENCY}\s*({_NUMBER})(k)?|({_NUMBER})(k)?\s*{_AFTER}|({ZH_NUMERAL})\s*(?:来|多)?{_AFTER}|\b({EN_NUMERAL})\s*{_AFTER}", re.IGNORECASE
 )
 _MOST = re.compile(
-    rf"(?:under|below|less than|up to|max(?:imum)?|at most|no more than|not more than|within|cheaper than|budget(?: of| is)?|不超过|不到|低于|最多|少于|预算|控制在)\s*(?:about\s*|is\s*|大概|是)?{_CURRENCY}?\s*({_NUMBER}|{ZH_NUMERAL}|{EN_NUMERAL})(?!\s*(?:days?|weeks?|months?|天|周|个月|%))",
+    rf"(?:under|below|less than|up to|max(?:imum)?|at most|no more than|not more than|within|cheaper than|budget(?: of| is)?|不超过|不到|低于|最多|少于|预算|控制在)\s*(?:about\s*|is\s*|大概|是)?{_CURRENCY}?\s*({_NUMBER}|{ZH_NUMERAL}|{EN_NUMERAL})(?![\d.,]*\d)(?!\s*(?:days?|weeks?|months?|天|周|个月|%))",
     re.IGNORECASE,
 )
 _MOST_AFTER = re.compile(rf"({_NUMBER}|{ZH_NUMERAL})\s*{_AFTER}?\s*(?:以内|以下|之内|内(?!容)|or less|or under|max\b|tops)", re.IGNORECASE)
 _LEAST = re.compile(
-    rf"(?:over|above|more than|at least|from|minimum|starting at|超过|高于|至少|不低于|满)\s*{_CURRENCY}?\s*({_NUMBER}|{ZH_NUMERAL})(?!\s*(?:days?|weeks?|months?|天|周|个月|%))|({_NUMBER}|{ZH_NUMERAL})\s*{_AFTER}?\s*(?:以上|起)",
+    rf"(?:over|above|more than|at least|from|minimum|starting at|超过|高于|至少|不低于|满)\s*{_CURRENCY}?\s*({_NUMBER}|{ZH_NUMERAL})(?![\d.,]*\d)(?!\s*(?:days?|weeks?|months?|天|周|个月|%))|({_NUMBER}|{ZH_NUMERAL})\s*{_AFTER}?\s*(?:以上|起)",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(
@@ -128,7 +128,7 @@ def read(text: str, today: date, *, cities: Sequence[str] = ()) -> Slots:
         ahead=dates.read(text, today, ahead=True),
         days=days,
         days_negated=negated,
-        tiers=tuple(key for key, words in _TIERS.items() if re.search(words if not words.isascii() else rf"\b(?:{words})\b", text)),
+        tiers=tuple(key for key, words in _TIERS.items() if any(re.search(rf"\b{w}\b" if w.isascii() else w, text) for w in words.split("|"))),
         channel=next((key for key, words in _CHANNELS.items() if re.search(words, text)), None),
         tone=next((key for key, words in _TONES.items() if re.search(words, text)), None),
         state=next((key for key, words in _STATES.items() if re.search(words, text)), None),

@@ -55,6 +55,7 @@ class Turn:
     number: int
     tools: frozenset[str] = field(default=frozenset())
     sells: Callable[[str], bool] = field(default=bool)
+    said_last: str = ""
 
     def cities(self) -> list[str]:
         """City names as the shop writes them."""
@@ -122,6 +123,7 @@ def read(messages: Sequence[BaseMessage | AnyMessage], tools: Sequence[str], sel
         number=sum(isinstance(m, HumanMessage) for m in messages),
         tools=frozenset(tools),
         sells=sells,
+        said_last=str(said[-1].content) if said else "",
     )
 
 

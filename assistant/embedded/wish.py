@@ -27,7 +27,7 @@ POLICY_TOPIC = {
     "export_data": {"en": "a copy of all my data", "zh": "导出我的个人数据"},
     "erase_me": {"en": "how to leave the club", "zh": "怎么退出会员"},
     "campaigns_for_me": {"en": "coupons and early access to sales", "zh": "优惠券 提前进特卖"},
-    "talk_to_person": {"en": "how to reach a person in support", "zh": "怎么联系人工客服"},
+    "talk_to_person": {"en": "how to complain and who answers", "zh": "怎么联系人工客服"},
     "complaint": {"en": "how to complain and when you hear from us", "zh": "怎么投诉 多久答复"},
 }
 _FILLER_EN = re.compile(
@@ -43,7 +43,7 @@ _FILLER_ZH = re.compile(
     "请问|麻烦|帮我|帮忙|给我|替我|我想要|我想|想要|想买|想找|想看|想|要买|要|买过|买的|买了|买|找一下|找找|找|看看|看一下|看|推荐|介绍|有没有|有什么|有哪些|有吗|有|没有|卖不卖|卖|你们|你家|咱家|咱们|您|你|我的|我|店里|家里|一下|"
     "一些|一个|一款|几款|几个|点儿|点|什么|怎么样|怎么|哪个|哪些|哪|多少钱|价格|价钱|贵吗|贵不贵|便宜|预算|以内|以下|之内|左右|上下|大概|的话|吗|呢|吧|啊|呀|嘛|哦|哈|了|的|是不是|是|在哪|在|这个|那个|这款|那款|这|那|它|还有货|"
     "有货|现货|库存|缺货|还有|还|可以|能不能|能|会|适合|合适|取消|订单|下单|那单|那笔|这单|单子|单|笔|到哪|到了|送到|发货|物流|快递|状态|上次|上回|最近|最新|刚才|刚刚|刚|不想要|不要|不含|不带|别|东西|商品|产品|用的|用来|用|"
-    "送给|送|块钱|块|元|镑|英镑|不超过|最多|至少|颜色|尺寸|重量|多重|保修|评价|好用|好不好|质量|详细|信息|谢谢|你好|您好|急|快|里面|里|和|跟|吗？|买点|来点|来个|来|都|就|也|再|又|很|太|好|先|吧|啦"
+    "送给|送|块钱|块|元|镑|英镑|不超过|最多|至少|颜色|尺寸|重量|多重|保修|评价|好用|好不好|质量|详细|信息|谢谢|你好|您好|急|快|里面|里|和|跟|吗？|买点|来点|来个|来|都|就|也|再|又|很|太|好|先|吧|啦|个"
 )
 _POINTING = re.compile(
     r"\b(?:the|that|this|number|no\.?|option)\s+(?:first|second|third|fourth|fifth|last|\d|1st|2nd|3rd|4th|5th)\b|\b(?:first|second|third|fourth|fifth|last|1st|2nd|3rd|4th)\s+one\b|^\s*(?:and\s+)?(?:the\s+)?(?:first|second|third|fourth|fifth|last)\b|"
@@ -89,7 +89,7 @@ def phrased(text: str, found: Slots) -> str:
             " ",
             text,
         )
-    return " ".join(text.strip(" ,，.。?？!！").split())[:200]
+    return re.sub(r"^(?:an?|the|some)\s+", "", " ".join(text.strip(" ,，.。?？!！").split()))[:200]
 
 
 def cheaper(text: str) -> bool:
@@ -161,6 +161,9 @@ _ORDER_TALK = re.compile(
 )
 
 
+_SHORT_FORMS = re.compile(r"\b(?:i|you|we|they|it|that|what|where|there|he|she|who)'(?:m|d|ve|ll|s|re)\b")
+
+
 def _left(text: str, also: re.Pattern[str] | None = None) -> str:
     if has_han(text):
         for pattern in (also, _FILLER_ZH):
@@ -168,6 +171,7 @@ def _left(text: str, also: re.Pattern[str] | None = None) -> str:
         # Pieces of one character are crumbs of cut words.
         parts = [p for p in re.split(r"[\s,，.。!！?？、;；:：~～()（）“”\"'…-]+", text) if len(p) > 1 or p in _ONE_CHARACTER_GOODS]
         return " ".join(parts)
+    text = _SHORT_FORMS.sub(" ", text)
     for pattern in (also, _FILLER_EN):
         text = pattern.sub(" ", text) if pattern else text
     text = re.sub(r"[^a-z0-9'&/ -]+", " ", text)

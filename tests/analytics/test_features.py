@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from analytics.features import MemberFeatures, member_features
-from members.tables import Member, Order, OrderLine, ReturnLine
+from members.tables import Member, OrderLine, ReturnLine
 
 DAY = date(2026, 6, 1)
 
@@ -60,14 +60,6 @@ def test_a_return_after_the_day_is_unseen(three: Any) -> None:
     assert _row(three) == before
     later = _row(three, as_of=DAY + timedelta(days=2))
     assert (later.returns, later.spend_cents) == (1, 3000)
-
-
-def test_a_cancellation_after_the_day_is_unseen(three: Any) -> None:
-    before = _row(three)
-    with three.database.effect() as session:
-        order = session.get_one(Order, "O-3")
-        order.status, order.cancelled_on = "cancelled", DAY + timedelta(days=1)
-    assert _row(three) == before
 
 
 def test_a_cancelled_order_does_not_count(three: Any) -> None:

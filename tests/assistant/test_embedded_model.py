@@ -10,7 +10,6 @@ import pytest
 
 from assistant.desk import Desk
 from assistant.events import Answer, ApprovalWanted, Event, ToolFinished
-from members.access import Caller
 from retrieval.words import has_han
 
 Say = Callable[..., list[Event]]
@@ -88,7 +87,7 @@ FURTHER = [
     ("lina", "想给妈妈买个茶壶，五十镑以下", "search_products", {"max_price": 50.0}),
     ("lina", "How much does the Two-Tier Bamboo Steamer cost?", "product_details", {}),
     ("lina", "双层竹蒸笼有货吗", "product_details", {}),
-    ("lina", "Is there a charge for express delivery?", "ask_policy", {}),
+    ("lina", "帮我找几款茶壶", "search_products", {}),
     ("lina", "礼品卡有效期多长", "ask_policy", {}),
     ("support", "How is M-10042 doing these days?", "member_insight", {"who": "M-10042"}),
     ("support", "陈默最近活跃吗", "member_insight", {"who": "陈默"}),
@@ -176,7 +175,7 @@ def test_a_place_in_the_list_means_that_order(talk: Any, first: str, second: str
     assert calls(lina(second)) == [("order_status", {"order_id": shown[place]["order_id"]})]
 
 
-@pytest.mark.parametrize(("first", "second"), [("find me a bamboo steamer", "tell me more about the first one"), ("找竹蒸笼", "第一个多少钱")])
+@pytest.mark.parametrize(("first", "second"), [("find me a bamboo steamer", "tell me more about the first one"), ("有没有茶壶", "第一个多少钱")])
 def test_a_place_in_a_list_of_goods_means_that_product(talk: Any, first: str, second: str) -> None:
     lina = talk("lina")
     shown = next(e.result["products"] for e in lina(first) if isinstance(e, ToolFinished))
@@ -222,8 +221,7 @@ def test_support_goes_on_about_the_same_person(talk: Any, first: str, second: st
 def test_a_missing_argument_is_asked_for_and_the_answer_goes_on(talk: Any, login: str, first: str, second: str, tool: str, arguments: dict[str, Any]) -> None:
     person = talk(login)
     asked = person(first)
-    assert tool not in [name for name, _ in calls(asked)]
-    assert said(asked).rstrip()[-1] in "?？." or "?" in said(asked) or "？" in said(asked)
+    assert tool not in [name for name, _ in calls(asked)] and ("?" in said(asked) or "？" in said(asked))
     name, given = calls(person(second))[-1]
     assert (name, {k: given[k] for k in arguments}) == (tool, arguments)
 
@@ -250,8 +248,3 @@ def test_the_same_conversation_goes_the_same_way(talk: Any, text: str) -> None:
 def test_any_message_gets_a_sensible_answer(talk: Any, text: str) -> None:
     answer = said(talk("lina")(text))
     assert answer and "49" not in answer and "Traceback" not in answer
-
-
-def test_a_caller_without_name_is_greeted_without_one(desk: Desk, say: Say, lina: Caller) -> None:
-    nameless = Caller(lina.account_id, lina.role, lina.member_id)
-    assert said(say(desk, nameless, "hello")) == "Hello. What can I do for you?"

@@ -5,10 +5,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS.parent), str(TESTS)]
-
-from fakes.web import served
 from looking import ask, choose, expect, find
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -17,7 +13,7 @@ from ui import app
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
-SIZE: Any = {"width": 1280, "height": 860}
+SIZE: Any = {"width": 1280, "height": 1180}
 
 
 def member(page: Page) -> None:
@@ -56,6 +52,8 @@ def picture(browser: Browser, url: str, login: str, path: str, play: Any, to: Pa
     page.wait_for_timeout(800)
     play(page)
     page.wait_for_timeout(1_200)
+    page.mouse.wheel(0, -5_000)
+    page.wait_for_timeout(300)
     page.screenshot(path=to)
     context.close()
     print(to)
@@ -63,6 +61,9 @@ def picture(browser: Browser, url: str, login: str, path: str, play: Any, to: Pa
 
 def main(folder: Path, home: Path | None = None) -> None:
     """Build a demo shop and picture its three pages."""
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+    from fakes.web import served
+
     folder.mkdir(parents=True, exist_ok=True)
     expect.set_options(timeout=60_000)
     desk = worlds.demo_desk(home or Path(tempfile.mkdtemp(prefix="patron-pictures-")))

@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from assistant.desk import Desk
 from eval import worlds
-from members.tables import Order, OrderLine, Product
+from members.tables import Approval, Order, OrderLine, Product
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Any]
@@ -70,17 +70,19 @@ def test_products_appear_as_cards(visit: Visit) -> None:
 
 
 def test_a_press_on_yes_cancels_and_the_card_goes(visit: Visit, faced: Desk) -> None:
-    page = visit("lina", "/member")
-    ask(page, "cancel order O-23081")
-    card = page.locator("#approval").first
-    expect(card).to_contain_text("O-23081")
-    expect(card).to_contain_text("£81.74")
-    assert state(faced, "O-23081") == "pending"
+    page = visit("chenmo", "/member")
+    mine, card = page.locator("#member-card"), page.locator("#approval").first
+    expect(mine).to_contain_text("陈默")
+    before = mine.inner_text()
+    ask(page, "取消订单 O-23066")
+    expect(card).to_contain_text("O-23066")
+    expect(card).to_contain_text("£36.86")
+    assert state(faced, "O-23066") == "pending"
     page.locator("#approve").click()
     expect(card).to_be_hidden()
-    expect(reply(page)).to_contain_text("O-23081")
-    assert state(faced, "O-23081") == "cancelled"
-    expect(page.locator("#member-card")).not_to_contain_text("2,611")
+    expect(reply(page)).to_contain_text("O-23066")
+    assert state(faced, "O-23066") == "cancelled"
+    expect(mine).not_to_have_text(before)
 
 
 def test_a_press_on_no_keeps_the_order(visit: Visit, faced: Desk) -> None:
@@ -92,12 +94,15 @@ def test_a_press_on_no_keeps_the_order(visit: Visit, faced: Desk) -> None:
     assert state(faced, "O-23064") == "pending"
 
 
-def test_a_card_stays_while_its_approval_is_open(visit: Visit) -> None:
+def test_a_card_is_in_sight_exactly_while_its_approval_is_open(visit: Visit, faced: Desk) -> None:
     page = visit("lina", "/member")
-    ask(page, "cancel order O-23063")
-    expect(page.locator("#approval").first).to_be_visible()
+    ask(page, "cancel order O-23081")
+    card = page.locator("#approval").first
+    expect(card).to_be_visible()
     ask(page, "how many points do I have")
-    expect(page.locator("#approval").first).to_be_visible()
+    with faced.database.read() as session:
+        newest = session.exec(select(Approval).order_by(Approval.created_at.desc())).first()
+    assert card.is_visible() == (newest.status == "open")
 
 
 def test_sources_fold_out_under_the_answer(visit: Visit) -> None:

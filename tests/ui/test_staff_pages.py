@@ -92,3 +92,10 @@ def test_a_day_that_is_none_is_pointed_at(visit: Visit) -> None:
     page.fill("#until textarea, #until input", "soon")
     page.locator("#write").click()
     expect(page.locator("#copies .warn")).to_contain_text("YYYY-MM-DD")
+
+
+@pytest.mark.parametrize(("login", "text"), [("support", "How is M-10001 doing?"), ("marketer", "how many gold members are there")])
+def test_no_button_is_ever_without_words(visit: Visit, login: str, text: str) -> None:
+    page = visit(login, f"/{login}")
+    ask(page, text)
+    assert all(button.inner_text().strip() for button in page.locator("button.starter").all() if button.is_visible())

@@ -22,10 +22,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant import memory
-from assistant.agent import LONGEST_MESSAGE, card
+from assistant.agent import LONGEST_MESSAGE
 from assistant.desk import Desk
 from assistant.tokens import Brake, Tokens, secret_of
-from members import approvals as record
 from members.access import Caller, Role
 from members.errors import BadInput, NotAllowed, NotFound, Refusal, RuleBroken
 
@@ -190,13 +189,7 @@ def _chat_routes(app: FastAPI) -> None:
     @app.get("/api/v1/threads/{thread_id}/approvals", tags=["chat"])
     def waiting(thread_id: str, caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
         """What waits for a yes in a conversation."""
-        with desk.database.read() as session:
-            found = record.open_in(session, caller, thread_id, now=desk.now())
-        shown = [
-            card(a.tool, {"facts": a.card["facts"], "approval_id": a.id, "expires_at": a.expires_at.isoformat()}, caller.language, desk.today.isoformat())
-            for a in found
-        ]
-        return [c.data() for c in shown]
+        return [card.data() for card in desk.waiting(caller, thread_id)]
 
     @app.post("/api/v1/approvals/{approval_id}", tags=["chat"], openapi_extra=_documented(Decision))
     async def decide(approval_id: str, request: Request, caller: Asking, desk: TheDesk) -> dict[str, str]:

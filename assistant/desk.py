@@ -27,7 +27,7 @@ from assistant.chat_models import OpenAICompatible
 from assistant.embedded import model as embedded
 from assistant.embedded import writer
 from assistant.embedded.router import Router
-from assistant.events import Event
+from assistant.events import ApprovalWanted, Event
 from assistant.settings import Settings
 from members import accounts, audience, catalogue, ledger, program
 from members import approvals as record
@@ -106,6 +106,13 @@ class Desk:
             said = {"en": ("Yes", "No"), "zh": ("确认", "不用了")}[language or caller.language][0 if yes else 1]
             memory.append(session, thread, [HumanMessage(said), AIMessage(text)], now=self.now(), extras={"approval": approval_id})
         return text
+
+    def waiting(self, caller: Caller, thread_id: str, language: str = "") -> list[ApprovalWanted]:
+        """The cards of a thread that still wait for their caller."""
+        with self.database.read() as session:
+            found = record.open_in(session, caller, thread_id, now=self.now())
+        told = [{"facts": a.card["facts"], "approval_id": a.id, "expires_at": a.expires_at.isoformat()} for a in found]
+        return [agent.card(a.tool, t, language or caller.language, self.today.isoformat()) for a, t in zip(found, told, strict=True)]
 
     def gateway(self, caller: Caller, thread_id: str) -> Gateway:
         """The tools of one caller in one thread."""

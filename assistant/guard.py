@@ -157,8 +157,10 @@ def _spelled(text: str) -> list[tuple[str, int]]:
 
 def plain(text: str) -> str:
     """Text without images, links, HTML and invisible characters; card and identity numbers hidden."""
-    text = _LINK.sub(r"\1", _IMAGE.sub("", clean(text)))
-    text = _TAG.sub("", _URL.sub("", text))
+    before, text = "", clean(text)
+    # What is taken out may have held a tag apart: look again until nothing is left.
+    while before != text:
+        before, text = text, _TAG.sub("", _URL.sub("", _LINK.sub(r"\1", _IMAGE.sub("", text))))
     return redact(text)
 
 

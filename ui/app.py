@@ -85,7 +85,11 @@ def _sign_in_pages(app: FastAPI, desk: Desk) -> None:
 
     @app.post("/login", include_in_schema=False)
     async def enter(request: Request) -> Response:
-        raw = await request.body() if int(request.headers.get("content-length", "0") or 0) <= _LARGEST_FORM else b""
+        raw = b""
+        async for piece in request.stream():
+            raw += piece
+            if len(raw) > _LARGEST_FORM:
+                return form("That was too long for a login and a password.", 413)
         given = {key: values[0] for key, values in parse_qs(raw.decode("utf-8", "replace")).items()}
         try:
             account = api.sign_in(request, given.get("login", ""), given.get("password", ""))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,21 @@ console = Console()
 Home = Annotated[Path, typer.Option("--home", envvar="PATRON_HOME", help="Folder of all embedded stores; a second shop is a second folder.")]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files, when the guess is wrong, e.g. gb18030 or latin-1.")]
 _VAR = Path("var")
+
+
+class Kind(StrEnum):
+    """What can be searched."""
+
+    policy = "policy"
+    products = "products"
+
+
+class Mode(StrEnum):
+    """Which part of the search answers."""
+
+    fused = "fused"
+    bm25 = "bm25"
+    vectors = "vectors"
 
 
 def main() -> None:
@@ -57,7 +73,7 @@ def demo(
     serve_it: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve UI and API when it is built.")] = True,
 ) -> None:
     """Build the demo shop once, train, index, and serve it with a login for each role."""
-    _build_demo(home, date.fromisoformat(today) if today else date.today())
+    _build_demo(home, _day(today))
     if serve_it:
         serve(home, host, port)
 
@@ -111,12 +127,12 @@ def index(home: Home = _VAR) -> None:
 def search(
     question: Annotated[str, typer.Argument(help="What is looked for, in English or Chinese.")],
     home: Home = _VAR,
-    kind: Annotated[str, typer.Option(help="policy or products")] = "policy",
-    mode: Annotated[str, typer.Option(help="fused, bm25 or vectors")] = "fused",
+    kind: Annotated[Kind, typer.Option(help="What to search.")] = Kind.policy,
+    mode: Annotated[Mode, typer.Option(help="Which part of the search.")] = Mode.fused,
     limit: Annotated[int, typer.Option(min=1, max=50)] = 5,
 ) -> None:
     """Search policy or products and show the score of each part."""
-    asked = {"question": question, "kind": kind, "mode": mode, "limit": limit}
+    asked = {"question": question, "kind": kind.value, "mode": mode.value, "limit": limit}
     running = _running(home)
     if running:
         hits = _ask_server(running, "POST", "/api/v1/search", asked)
@@ -124,7 +140,7 @@ def search(
         from retrieval.words import has_han
 
         with _desk(home) as desk:
-            found = desk.search(question, kind=kind, mode=mode, limit=limit)  # type: ignore[arg-type]
+            found = desk.search(question, kind=kind.value, mode=mode.value, limit=limit)  # type: ignore[arg-type]
             language = "zh" if has_han(question) else "en"
             hits = [
                 {"id": h.entry.id, "citation": h.entry.citation(language), "score": h.score, "bm25": h.bm25, "cosine": h.cosine, "ranks": h.ranks}
@@ -322,6 +338,16 @@ def _database(home: Path) -> Iterator[tuple[Any, Any]]:
         database.close()
 
 
+def _day(text: str) -> date:
+    """A day as typed; today when left out."""
+    from members.errors import BadInput
+
+    try:
+        return date.fromisoformat(text) if text else date.today()
+    except ValueError as error:
+        raise BadInput(f"“{text}” is no day; write it as 2026-11-22.") from error
+
+
 def _build_demo(home: Path, today: date) -> None:
     """Build what is not there yet; a second run finds everything and loses nothing."""
     from analytics import synthetic
@@ -399,7 +425,7 @@ def _running(home: Path) -> dict[str, Any] | None:
 
 def _ask_server(running: dict[str, Any], method: str, path: str, body: dict[str, Any] | None) -> Any:
     """Ask the server as the home's owner: whoever can read its secret may sign for its admin."""
-    from urllib.error import URLError
+    from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
     from assistant.tokens import Tokens, secret_of
@@ -412,6 +438,9 @@ def _ask_server(running: dict[str, Any], method: str, path: str, body: dict[str,
     try:
         with urlopen(request, timeout=600) as answer:
             return json.load(answer)
+    except HTTPError as error:
+        told = json.loads(error.read() or b"{}").get("detail", str(error))
+        raise RuleBroken(f"The server refused: {told}") from error
     except URLError as error:
         raise RuleBroken(f"The server on port {running['port']} did not answer: {error}.") from error
 

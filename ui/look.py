@@ -47,7 +47,8 @@ footer { display: none !important; }
 .warn { color: #9a3412; }
 table.plain { width: 100%; border-collapse: collapse; font-size: .92rem; color: var(--ink); border: 0 !important; } table.plain td, table.plain th { text-align: left; padding: 6px 8px !important; border: 0 !important; border-bottom: 1px solid var(--line) !important; vertical-align: top; } table.plain td:first-child { white-space: nowrap; }
 :focus-visible { outline: 3px solid #86c5b3 !important; outline-offset: 1px; }
-@media (max-width: 700px) { .gradio-container { padding: 6px !important; } .goods { grid-template-columns: 1fr 1fr; } }
+.card { overflow-x: auto; } .js-plotly-plot, .plot-container { max-width: 100%; overflow: hidden; }
+@media (max-width: 700px) { html, body, .gradio-container { overflow-x: hidden !important; max-width: 100vw !important; } .gradio-container { padding: 6px !important; } .goods { grid-template-columns: 1fr 1fr; } }
 """
 
 # One line drawing a category on a tinted ground, so that a card has a picture without any host.

@@ -23,13 +23,13 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
         top = gr.HTML()
         language = gr.Radio([("English", "en"), ("中文", "zh")], value="en", show_label=False, container=False, elem_id="language")
         with gr.Row():
-            with gr.Column(scale=3, min_width=340):
+            with gr.Column(scale=3, min_width=280):
                 audience_title = gr.Markdown(f"### {say('audience', 'en')}")
                 count = gr.HTML(elem_id="count")
                 with gr.Row():
-                    tiers = gr.Dropdown(places["tiers"], multiselect=True, label=say("tier", "en"), elem_id="tiers")
-                    cities = gr.Dropdown(places["cities"], multiselect=True, label=say("city", "en"), elem_id="cities")
-                    categories = gr.Dropdown(places["categories"], multiselect=True, label=say("bought_from", "en"), elem_id="categories")
+                    tiers = gr.Dropdown(places["tiers"], multiselect=True, value=[], label=say("tier", "en"), elem_id="tiers")
+                    cities = gr.Dropdown(places["cities"], multiselect=True, value=[], label=say("city", "en"), elem_id="cities")
+                    categories = gr.Dropdown(places["categories"], multiselect=True, value=[], label=say("bought_from", "en"), elem_id="categories")
                 with gr.Row():
                     quiet = gr.Number(label=say("quiet_days", "en"), minimum=0, precision=0, value=None, elem_id="quiet")
                     least = gr.Number(label=say("spent_least", "en"), minimum=0, value=None, elem_id="least")
@@ -48,7 +48,7 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
                     until = gr.Textbox(label=say("until", "en"), elem_id="until", max_length=10)
                 write = gr.Button(say("write", "en"), variant="primary", elem_id="write")
                 copies = gr.HTML(f'<p class="soft">{say("start_copy", "en")}</p>', elem_id="copies")
-            with gr.Column(scale=2, min_width=320):
+            with gr.Column(scale=2, min_width=280):
                 chat_title = gr.Markdown(f"### {say('assistant', 'en')}")
                 chat = talk.build("marketer", height=430)
 

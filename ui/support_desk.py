@@ -19,7 +19,7 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
         top = gr.HTML()
         language = gr.Radio([("English", "en"), ("中文", "zh")], value="en", show_label=False, container=False, elem_id="language")
         with gr.Row():
-            with gr.Column(scale=3, min_width=340):
+            with gr.Column(scale=3, min_width=280):
                 with gr.Row():
                     who = gr.Textbox(show_label=False, placeholder=say("find", "en"), scale=5, elem_id="find", max_length=80)
                     go = gr.Button(say("find_button", "en"), variant="primary", scale=1, min_width=80, elem_id="find-button")
@@ -29,7 +29,7 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
                     months, way = gr.Plot(show_label=False, visible=False), gr.Plot(show_label=False, visible=False)
                 points = gr.Plot(show_label=False, visible=False)
                 orders = gr.HTML(elem_id="orders")
-            with gr.Column(scale=2, min_width=320):
+            with gr.Column(scale=2, min_width=280):
                 chat = talk.build("support", height=520)
         shown: Any = gr.State(None)
 

@@ -6,6 +6,7 @@ them into what Gradio shows. Knows nothing of tools beyond their events.
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -66,6 +67,7 @@ class _Shown:
 
     history: History
     thread: str | None
+    role: str
     goods: str = ""
     sources: list[tuple[str, str]] = field(default_factory=list)
     wanted: ApprovalWanted | None = None
@@ -74,10 +76,8 @@ class _Shown:
     def updates(self, language: str, *, busy: bool) -> list[Any]:
         """Values for `Talk.outputs`."""
         wanted = self.wanted
-        buttons = [
-            gr.update(value=self.choices[n], visible=True) if n < len(self.choices) else gr.update(visible=not self.choices and not busy)
-            for n in range(BUTTONS)
-        ]
+        offered = self.choices or suggestions(self.role, language)
+        buttons = [gr.update(value=offered[n] if n < len(offered) else "", visible=n < len(offered) and not busy) for n in range(BUTTONS)]
         return [
             self.history,
             gr.update(value="", interactive=not busy),
@@ -169,10 +169,11 @@ def wire(
 
 
 async def _turn(desk: Desk, tokens: Tokens, text: str, history: History, thread: str | None, speech: str, request: gr.Request) -> AsyncIterator[list[Any]]:
-    shown = _Shown([*(history or []), {"role": "user", "content": text}], thread)
     caller = caller_of(desk, tokens, request)
+    role = caller.role.value if caller and caller.role.value in ("member", "marketer") else "support"
+    shown = _Shown([*(history or []), {"role": "user", "content": escape(text, quote=False)}], thread, role)
     if not (text or "").strip():
-        yield _Shown(history or [], thread).updates(speech, busy=False)
+        yield _Shown(history or [], thread, role).updates(speech, busy=False)
         return
     if caller is None:
         shown.history.append({"role": "assistant", "content": say("signed_out", speech)})
@@ -191,7 +192,15 @@ async def _turn(desk: Desk, tokens: Tokens, text: str, history: History, thread:
                 yield shown.updates(speech, busy=True)
     except Refusal as refusal:
         shown.history[-1]["content"] = refusal.fact
+    _still_waiting(desk, caller, shown, speech)
     yield shown.updates(speech, busy=False)
+
+
+def _still_waiting(desk: Desk, caller: Caller, shown: _Shown, speech: str) -> None:
+    """A card stays in sight while its approval is open, whatever was talked about since."""
+    if shown.thread:
+        waiting = desk.waiting(caller, shown.thread, speech)
+        shown.wanted = waiting[-1] if waiting else None
 
 
 def _take(shown: _Shown, event: Any, written: str, language: str) -> None:
@@ -216,8 +225,9 @@ def _take(shown: _Shown, event: Any, written: str, language: str) -> None:
 def _decided(
     desk: Desk, tokens: Tokens, yes: bool, history: History, thread: str | None, approval: str | None, label: str, speech: str, request: gr.Request
 ) -> list[Any]:
-    shown = _Shown([*history, {"role": "user", "content": label}], thread)
     caller = caller_of(desk, tokens, request)
+    role = caller.role.value if caller and caller.role.value in ("member", "marketer") else "support"
+    shown = _Shown([*history, {"role": "user", "content": label}], thread, role)
     if caller is None or approval is None:
         shown.history.append({"role": "assistant", "content": say("signed_out", speech)})
         return shown.updates(speech, busy=False)
@@ -226,6 +236,7 @@ def _decided(
     except Refusal as refusal:
         text = refusal.fact
     shown.history.append({"role": "assistant", "content": text})
+    _still_waiting(desk, caller, shown, speech)
     return shown.updates(speech, busy=False)
 
 

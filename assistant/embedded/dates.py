@@ -149,7 +149,7 @@ def _named_month(text: str, today: date, ahead: bool) -> Period | None:
 def _seasonal(text: str, today: date, ahead: bool) -> Period | None:
     for pattern, first in (
         (r"\b(?:last |this |in )?spring\b|春天", 3),
-        (r"\b(?:last |this |in |over )summer\b|夏天|暑假", 6),
+        (r"\b(?:last |this |in |over )?(?:the )?summer\b|夏天|暑假", 6),
         (r"\b(?:last |this |in )autumn\b|秋天", 9),
     ):
         found = re.search(pattern, text)

@@ -95,7 +95,8 @@ def test_a_turn_comes_as_events_in_order(client: Client) -> None:
     names = [name for name, _ in found]
     assert names[:2] == ["tool_started", "tool_finished"] and names[-1] == "answer" and set(names[2:-1]) == {"text_delta"}
     answer = found[-1][1]
-    assert "2,611" in answer["text"] and answer["thread_id"]
+    balance = next(data["result"]["balance"] for name, data in found if name == "tool_finished")
+    assert f"{balance:,}" in answer["text"] and answer["thread_id"]
     assert "".join(data["text"] for name, data in found if name == "text_delta").strip() == answer["text"]
 
 

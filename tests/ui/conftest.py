@@ -45,7 +45,8 @@ def faces(faced: Desk) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread: no longer than its own modules, or asyncio.run fails in others.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A Chromium; in CI it must be there."""
     if not CHROMIUM.is_file():

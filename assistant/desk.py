@@ -209,7 +209,7 @@ class Desk:
         self.shelf.save(fitted, card)
         self.recommender = fitted
         progress("router")
-        self.router = self._train_router()
+        self.router = self._load_router()
         self.model = self._chat_model()
         return self.shelf.cards()
 

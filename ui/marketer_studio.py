@@ -110,8 +110,8 @@ def _count(desk: Desk, tokens: Tokens, given: tuple[Any, ...], speech: str, requ
         "cities": cities,
         "categories": categories,
         "not_bought_for_days": int(quiet) if quiet else None,
-        "spent_at_least": float(least) if least is not None else None,
-        "spent_at_most": float(most) if most is not None else None,
+        "spent_at_least": float(least) if least else None,
+        "spent_at_most": float(most) if most else None,
         "consent": consent,
         "languages": [speaks] if speaks else None,
     }

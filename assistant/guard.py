@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from assistant.embedded.numbers import EN_NUMERAL, ZH_NUMERAL, chinese, english
 from members.program import Program
 from prompts.formats import MONTHS
+from retrieval.numbers import EN_NUMERAL, ZH_NUMERAL, chinese, english
 from tools.gateway import clean
 
 # ASCII: a Chinese character beside an id is no part of it.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from assistant.embedded import dates
-from assistant.embedded.numbers import EN_NUMERAL, ZH_NUMERAL, chinese, english, ordinal
+from retrieval.numbers import EN_NUMERAL, ZH_NUMERAL, chinese, english, ordinal
 from retrieval.words import normal
 
 _TIERS = {

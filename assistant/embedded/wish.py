@@ -9,9 +9,9 @@ from typing import Any
 
 import prompts
 from assistant.embedded import dates, slots
-from assistant.embedded.numbers import EN_NUMERAL, chinese
 from assistant.embedded.slots import Slots
 from assistant.embedded.turn import Turn
+from retrieval.numbers import EN_NUMERAL, chinese
 from retrieval.words import has_han, kind_of, normal, synonyms
 
 # What is asked of the policy when something cannot be done from the chat.

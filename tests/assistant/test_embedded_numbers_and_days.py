@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.embedded import dates
-from assistant.embedded.numbers import chinese, english, ordinal
+from retrieval.numbers import chinese, english, ordinal
 
 TODAY = date(2026, 11, 22)  # a Sunday
 

@@ -37,3 +37,12 @@ class Caller:
         if self.member_id is None:
             raise NotAllowed("This account is not a member of the club.")
         return self.member_id
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Whose hand did something, for timelines: the role, the account, and the reason staff gave."""
+
+    role: Role = Role.MEMBER
+    account_id: str | None = None
+    why: str = ""

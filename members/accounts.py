@@ -67,7 +67,7 @@ def caller(session: Session, account_id: str, epoch: int) -> Caller | None:
     if account is None or account.disabled or account.epoch != epoch:
         return None
     member = session.get(Member, account.member_id) if account.member_id else None
-    if account.role == Role.MEMBER and (member is None or member.left_on):
+    if account.role == Role.MEMBER and (member is None or (member.left_on and not member.erase_on)):
         return None
     return Caller(account.id, Role(account.role), account.member_id, member.name if member else account.login, member.language if member else "en")
 

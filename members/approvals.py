@@ -18,6 +18,8 @@ from members.errors import NotFound, RuleBroken
 from members.tables import Approval
 
 LIFETIME = timedelta(minutes=5)
+# A colleague is not always at the desk.
+SECOND_LIFETIME = timedelta(days=7)
 
 
 def digest(tool: str, arguments: dict[str, Any], account_id: str, conversation_id: str) -> str:
@@ -97,3 +99,30 @@ def close(session: Session, caller: Caller, approval_id: str, status: str, *, no
     """Decline or retire an open approval; False when it was not open any more."""
     mine = (col(Approval.id) == approval_id, col(Approval.account_id) == caller.account_id, col(Approval.status) == "open")
     return session.exec(update(Approval).where(*mine).values(status=status, decided_at=now)).rowcount == 1
+
+
+# --- a second person --------------------------------------------------------------------
+
+
+def hand_on(session: Session, approval: Approval, *, now: datetime) -> None:
+    """Let another person decide what its proposer has said yes to."""
+    approval.status, approval.decided_at, approval.expires_at = "second", now, now + SECOND_LIFETIME
+    session.add(approval)
+
+
+def for_second(session: Session, caller: Caller, *, now: datetime) -> Sequence[Approval]:
+    """What waits for a second person that the caller may be: never what they proposed themselves."""
+    waiting = (Approval.status == "second", Approval.account_id != caller.account_id, Approval.expires_at > now)
+    return session.exec(select(Approval).where(*waiting).order_by(col(Approval.created_at))).all()
+
+
+def claim_second(session: Session, caller: Caller, approval_id: str, status: str, *, now: datetime) -> Approval:
+    """Take an approval as its second person, to carry it out (`used`) or not (`declined`).
+
+    Raises NotFound for what the caller proposed, for what somebody decided and for what is over.
+    """
+    free = (col(Approval.id) == approval_id, col(Approval.status) == "second", col(Approval.account_id) != caller.account_id, col(Approval.expires_at) > now)
+    taken = update(Approval).where(*free).values(status=status, decided_at=now, second_by=caller.account_id)
+    if session.exec(taken).rowcount != 1:
+        raise NotFound("Nothing waits for you under this id: it was decided, is over, or was proposed by yourself.")
+    return session.get_one(Approval, approval_id, populate_existing=True)

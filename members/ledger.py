@@ -139,8 +139,8 @@ def take_back(session: Session, order_id: str, member_id: str, points: int, *, o
     return points - there
 
 
-def give_back(session: Session, order_id: str, member_id: str, *, on: date, key: str) -> int:
-    """Give back what was redeemed at an order, each lot with its old expiry.
+def give_back(session: Session, order_id: str, member_id: str, *, on: date, key: str, points: int | None = None) -> int:
+    """Give back what was redeemed at an order (up to `points` of it), each lot with its old expiry.
 
     What has expired meanwhile returns and lapses again at once: a cancellation
     must not renew points.
@@ -149,11 +149,13 @@ def give_back(session: Session, order_id: str, member_id: str, *, on: date, key:
     if _booked(session, member_id, key) is not None:
         return 0
     returned = 0
-    for spent, lot in _spent_at(session, order_id, member_id):
-        back = PointsEntry(member_id=member_id, kind="reverse", points=-spent.points, booked_on=on, expires_on=lot.expires_on, key=f"{key}#{spent.id}")
-        back.order_id, back.reason = order_id, "order_undone"
-        _book(session, back)
-        returned -= spent.points
+    for spent, lot, left in _spent_at(session, order_id, member_id):
+        part = left if points is None else min(left, points - returned)
+        if part > 0:
+            back = PointsEntry(member_id=member_id, kind="reverse", points=part, booked_on=on, expires_on=lot.expires_on, key=f"{key}#{spent.id}")
+            back.order_id, back.reason = order_id, "order_undone"
+            _book(session, back)
+            returned += part
     expire_due(session, member_id, on=on)
     return returned
 
@@ -164,9 +166,9 @@ def undoing(session: Session, order_id: str, member_id: str, *, on: date) -> Und
     earned = session.exec(select(func.coalesce(func.sum(PointsEntry.points), 0)).where(*mine)).one()
     spent = _spent_at(session, order_id, member_id)
     # What comes back is there to be taken again, unless it has lapsed meanwhile.
-    back = -sum(entry.points for entry, lot in spent if lot.expires_on is None or lot.expires_on >= on)
+    back = sum(left for _, lot, left in spent if lot.expires_on is None or lot.expires_on >= on)
     there = back + sum(lot.left for lot in _drawable(session, member_id, on))
-    return Undoing(earned=earned, short=max(0, earned - there), returned=-sum(entry.points for entry, _ in spent))
+    return Undoing(earned=earned, short=max(0, earned - there), returned=sum(left for _, _, left in spent))
 
 
 def undo(session: Session, order_id: str, member_id: str, *, on: date, key: str) -> Undoing:
@@ -178,6 +180,29 @@ def undo(session: Session, order_id: str, member_id: str, *, on: date, key: str)
     done = Undoing(planned.earned, short, returned)
     assert done == planned, f"shown {planned}, done {done}"
     return done
+
+
+def owed(session: Session, order_id: str, member_id: str, should: int, *, on: date) -> Undoing:
+    """What `settle_order` would take back for an order that should have earned `should` points; books nothing."""
+    surplus = max(0, earned_by(session, order_id, member_id) - should)
+    there = sum(lot.left for lot in _drawable(session, member_id, on))
+    return Undoing(earned=surplus, short=max(0, surplus - there), returned=0)
+
+
+def earned_by(session: Session, order_id: str, member_id: str) -> int:
+    """Points an order has earned so far, less what was taken back for it."""
+    mine = (PointsEntry.member_id == member_id, PointsEntry.order_id == order_id)
+    booked = session.exec(select(PointsEntry).where(*mine)).all()
+    return sum(e.points for e in booked if e.kind == "earn" or (e.kind == "reverse" and e.points < 0))
+
+
+def settle_order(session: Session, order_id: str, member_id: str, should: int, *, on: date, key: str, rules: Program) -> int:
+    """Bring what an order earned to `should` points; returns the points that could not be taken back."""
+    booked = earned_by(session, order_id, member_id)
+    if should > booked:
+        earn(session, member_id, should - booked, on=on, key=key, rules=rules, order_id=order_id)
+        return 0
+    return take_back(session, order_id, member_id, booked - should, on=on, key=key)
 
 
 def settle(session: Session, member_ids: Iterable[str]) -> None:
@@ -219,11 +244,20 @@ def _open_lots(session: Session, member_id: str, opened_by: date, *, drawn_by: d
     return [Lot(i, e.points + left[i], e.booked_on, e.expires_on, e.order_id, e.kind) for i, e in opened if e.points + left[i] > 0]
 
 
-def _spent_at(session: Session, order_id: str, member_id: str) -> list[tuple[PointsEntry, PointsEntry]]:
-    """What was redeemed at an order, each entry with the lot it drew from."""
-    query = select(PointsEntry).where(PointsEntry.member_id == member_id, PointsEntry.order_id == order_id, PointsEntry.kind == "redeem")
-    spent = session.exec(query.order_by(col(PointsEntry.id))).all()
-    return [(entry, session.get_one(PointsEntry, entry.lot_id)) for entry in spent]
+def used_at(session: Session, order_id: str, member_id: str) -> int:
+    """Points used at an order that were not given back."""
+    return sum(left for _, _, left in _spent_at(session, order_id, member_id))
+
+
+def _spent_at(session: Session, order_id: str, member_id: str) -> list[tuple[PointsEntry, PointsEntry, int]]:
+    """What was redeemed at an order: each entry, the lot it drew from, and how much of it was not given back yet."""
+    mine = (PointsEntry.member_id == member_id, PointsEntry.order_id == order_id)
+    spent = session.exec(select(PointsEntry).where(*mine, PointsEntry.kind == "redeem").order_by(col(PointsEntry.id))).all()
+    back: dict[int, int] = defaultdict(int)
+    for entry in session.exec(select(PointsEntry).where(*mine, PointsEntry.kind == "reverse", col(PointsEntry.points) > 0)):
+        # What came back names the entry it answers behind the #.
+        back[int(entry.key.rsplit("#", 1)[1])] += entry.points
+    return [(e, session.get_one(PointsEntry, e.lot_id), -e.points - back[e.id or 0]) for e in spent]
 
 
 def _known(session: Session, member_id: str, key: str, points: int) -> bool:

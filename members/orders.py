@@ -1,25 +1,38 @@
-"""What did they order, and what may still happen to it?
+"""What did they order, and may it be called off?
 
 Finds orders of one owner and cancels the unshipped ones. Ownership stands in
 every WHERE: a foreign order and a missing one read the same. Rules are checked
-by a plan that changes nothing, then applied by the same plan.
+by a plan that changes nothing, then applied by the same plan. Other changes to
+an unshipped order are in changes.py, what comes back after delivery in returns.py.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, and_, case, col, or_, select, update
 from sqlmodel.sql.expression import SelectOfScalar
 
-from members import ledger, program
+from members import ledger, payments, program, timeline
+from members.access import Actor
 from members.errors import NotFound, RuleBroken
-from members.program import Program
+from members.program import Program, Tier
 from members.replay import histories
 from members.tables import Coupon, Member, Order, OrderLine, Payment, PaymentMethod, Product, TierChange, Variant
 
-CANCELLABLE = "pending"
+OPEN = "pending"
 CANCEL_REASONS = ("changed_mind", "ordered_by_mistake")
+BY_MEMBER = Actor()
+# The policy passage that says what may be done to an order that has not left yet.
+_PASSAGES = {
+    "cancel": "payment.when-you-are-charged",
+    "address": "shipping.changing-the-address",
+    "payment": "payment.changing-how-you-pay",
+    "items": "returns.exchanging-size-or-colour",
+    "coupon": "coupons.where-to-enter-a-coupon",
+    "points": "points.what-points-are-worth",
+}
 
 
 def get(session: Session, member_id: str, order_id: str) -> Order:
@@ -34,11 +47,6 @@ def get(session: Session, member_id: str, order_id: str) -> Order:
 def lines(session: Session, order_id: str) -> list[OrderLine]:
     """The lines of an order, in order."""
     return list(session.exec(select(OrderLine).where(OrderLine.order_id == order_id).order_by(col(OrderLine.position))))
-
-
-def payments(session: Session, order_id: str) -> list[Payment]:
-    """Money that moved for an order, oldest first."""
-    return list(session.exec(select(Payment).where(Payment.order_id == order_id).order_by(col(Payment.id))))
 
 
 def find(
@@ -71,6 +79,24 @@ def find(
     return found[skip : skip + limit], len(found)
 
 
+def must_be_open(order: Order, doing: str) -> None:
+    """Raise RuleBroken unless the order may still be changed: not shipped, and its articles not changed before.
+
+    `doing` is what was wanted: cancel, address, payment, items, coupon or points.
+    """
+    if order.status == OPEN and not order.items_changed:
+        return
+    told: dict[str, Any] = {"order_id": order.id, "state": order.status, "doing": doing}
+    if order.status == OPEN:
+        fact = f"The articles of order {order.id} were changed once; after that an order is final."
+        raise RuleBroken(fact, rule="changed_before", instead="return_when_there", passage="returns.exchanging-size-or-colour", **told)
+    if order.status == "cancelled":
+        raise RuleBroken(f"Order {order.id} is already cancelled.", rule="already_cancelled", passage=_PASSAGES[doing], on=order.cancelled_on, **told)
+    instead = "return_when_there" if order.status in ("processed", "shipped") else "return_or_exchange" if order.status == "delivered" else "talk_to_person"
+    fact = f"Order {order.id} can no longer be changed: it is {order.status.replace('_', ' ')}."
+    raise RuleBroken(fact, rule="not_pending", instead=instead, passage=_PASSAGES[doing], on=order.delivered_on or order.shipped_on, **told)
+
+
 @dataclass(frozen=True)
 class CancelPlan:
     """What cancelling would do, worked out before anything is done."""
@@ -88,11 +114,13 @@ class CancelPlan:
 def plan_cancel(session: Session, member_id: str, order_id: str, *, on: date, rules: Program) -> CancelPlan:
     """What cancelling this order would do. Raises NotFound or RuleBroken when it may not be."""
     order = get(session, member_id, order_id)
-    _must_be_pending(order)
-    return _plan(order, _paid(session, order.id), ledger.undoing(session, order.id, member_id, on=on), rules)
+    must_be_open(order, "cancel")
+    return _plan(session, order, payments.of(session, order.id), ledger.undoing(session, order.id, member_id, on=on), rules)
 
 
-def cancel(session: Session, member_id: str, order_id: str, reason: str, *, on: date, key: str, rules: Program) -> tuple[CancelPlan, int]:
+def cancel(
+    session: Session, member_id: str, order_id: str, reason: str, *, on: date, key: str, rules: Program, actor: Actor = BY_MEMBER
+) -> tuple[CancelPlan, int]:
     """Cancel an unshipped order in the caller's transaction; returns what was done and the new balance.
 
     Refunds the payment, takes back earned points, gives back used ones with
@@ -101,16 +129,60 @@ def cancel(session: Session, member_id: str, order_id: str, reason: str, *, on: 
     """
     order = get(session, member_id, order_id)
     # Two cancellations of one order: the second finds no pending row to change.
-    changed = update(Order).where(col(Order.id) == order.id, col(Order.status) == CANCELLABLE)
+    changed = update(Order).where(col(Order.id) == order.id, col(Order.status) == OPEN, col(Order.items_changed).is_(False))
     if session.exec(changed.values(status="cancelled", cancelled_on=on, cancel_reason=reason)).rowcount != 1:
-        _must_be_pending(session.get_one(Order, order.id, populate_existing=True))
-    paid = _paid(session, order.id)
-    done = _plan(order, paid, ledger.undo(session, order.id, member_id, on=on, key=key), rules)
-    _refund(session, paid, done.refund_cents, on=on, key=key)
+        must_be_open(session.get_one(Order, order.id, populate_existing=True), "cancel")
+    paid = payments.of(session, order.id)
+    done = _plan(session, order, paid, ledger.undo(session, order.id, member_id, on=on, key=key), rules)
+    payments.give_back(session, order.id, done.refund_cents, on=on, key=key)
     session.exec(update(Coupon).where(col(Coupon.used_order_id) == order.id).values(used_order_id=None))
-    _restock(session, order.id)
+    for line in lines(session, order.id):
+        restock(session, line.variant_id, line.quantity)
     refresh_tier(session, member_id, on=on, rules=rules)
+    timeline.note(session, order, "cancelled", on=on, actor=actor, reason=reason, refund_cents=done.refund_cents, points=-done.points_back)
     return done, session.get_one(Member, member_id, populate_existing=True).points
+
+
+def net_cents(order: Order, goods: list[OrderLine], cents: int) -> int:
+    """What was really paid for goods of that price: less their share of the order's discount."""
+    value = sum(line.quantity * line.unit_price_cents for line in goods if line.kind == "product")
+    return cents - cents * order.discount_cents // value if order.discount_cents and value > 0 else cents
+
+
+def points_due(session: Session, order: Order, rules: Program) -> int:
+    """Points the order should have earned by what is kept of it, at the tier held before its day."""
+    if order.member_id is None or order.ordered_at is None:
+        return 0
+    goods = [line for line in lines(session, order.id) if line.kind == "product"]
+    category = dict(session.exec(select(Product.id, Product.category).where(col(Product.id).in_({g.product_id for g in goods}))).all())
+    kept = [(category.get(g.product_id, ""), net_cents(order, goods, (g.quantity - g.returned) * g.unit_price_cents)) for g in goods]
+    return program.points_for(kept, _tier_before(session, order.member_id, order.ordered_at.date(), rules), rules)
+
+
+def settle_points(session: Session, order: Order, *, on: date, key: str, rules: Program) -> int:
+    """Bring the order's points to what is kept of it; returns the points that were no longer there.
+
+    An order that never earned any (a world without dates) is left alone.
+    """
+    if order.member_id is None or not ledger.earned_by(session, order.id, order.member_id):
+        return 0
+    return ledger.settle_order(session, order.id, order.member_id, points_due(session, order, rules), on=on, key=f"{key}-settle", rules=rules)
+
+
+def restock(session: Session, variant_id: str, quantity: int) -> None:
+    """Put counted goods back on the shelf; what was sold out can be bought again."""
+    stock = col(Variant.stock)
+    again = case((and_(stock <= 0, stock + quantity > 0), True), else_=col(Variant.available))
+    counted = update(Variant).where(col(Variant.id) == variant_id, stock.is_not(None))
+    session.exec(counted.values(stock=stock + quantity, available=again))
+
+
+def take_from_stock(session: Session, variant_id: str, quantity: int) -> None:
+    """Take goods from the shelf. Raises RuleBroken when there are not so many."""
+    stock = col(Variant.stock)
+    there = update(Variant).where(col(Variant.id) == variant_id, col(Variant.available), or_(stock.is_(None), stock >= quantity))
+    if session.exec(there.values(stock=stock - quantity)).rowcount != 1:
+        raise RuleBroken("That variant is sold out.", rule="sold_out", instead="another_variant", passage="products-and-stock.sold-out-and-pre-orders")
 
 
 def refresh_tier(session: Session, member_id: str, *, on: date, rules: Program) -> None:
@@ -128,61 +200,29 @@ def refresh_tier(session: Session, member_id: str, *, on: date, rules: Program) 
 # --- inside -----------------------------------------------------------------------------
 
 
-def _paid(session: Session, order_id: str) -> list[Payment]:
-    return [payment for payment in payments(session, order_id) if payment.kind == "payment"]
-
-
-def _plan(order: Order, paid: list[Payment], undoing: ledger.Undoing, rules: Program) -> CancelPlan:
+def _plan(session: Session, order: Order, paid: list[Payment], undoing: ledger.Undoing, rules: Program) -> CancelPlan:
     """The one calculation behind what is shown and what is done."""
-    refund = sum(payment.amount_cents for payment in paid) or order.total_cents
-    at_once = bool(paid) and all("gift" in payment.method_label.lower() for payment in paid)
+    held = payments.net(paid)
+    labels = {payment.method_id: payment.method_label for payment in paid}
+    gifts = set(session.exec(select(PaymentMethod.id).where(col(PaymentMethod.id).in_(held), PaymentMethod.kind == payments.GIFT_CARD)))
+    at_once = bool(held) and all(method_id in gifts or "gift" in labels[method_id].lower() for method_id in held)
     return CancelPlan(
         order_id=order.id,
         total_cents=order.total_cents,
-        refund_cents=max(0, refund - program.worth_cents(undoing.short, rules)),
-        refund_to=paid[0].method_label if paid else "",
+        refund_cents=max(0, (sum(held.values()) or order.total_cents) - program.worth_cents(undoing.short, rules)),
+        refund_to=", ".join(dict.fromkeys(labels[method_id] for method_id in held)),
         points_back=undoing.earned - undoing.short,
         points_short=undoing.short,
         points_returned=undoing.returned,
-        days=(0, 0) if at_once else (5, 7),
+        days=(0, 0) if at_once else rules.service.refund_working_days,
     )
 
 
-def _refund(session: Session, paid: list[Payment], cents: int, *, on: date, key: str) -> None:
-    """Pay back to each method up to what it paid; a gift card has it at once."""
-    for payment in paid:
-        part = min(cents, payment.amount_cents)
-        back = Payment(order_id=payment.order_id, kind="refund", amount_cents=part, booked_on=on, key=f"{key}:{payment.id}")
-        back.method_id, back.method_label = payment.method_id, payment.method_label
-        session.add(back)
-        card = and_(col(PaymentMethod.id) == payment.method_id, col(PaymentMethod.kind) == "gift_card", col(PaymentMethod.balance_cents).is_not(None))
-        session.exec(update(PaymentMethod).where(card).values(balance_cents=col(PaymentMethod.balance_cents) + part))
-        cents -= part
-
-
-def _restock(session: Session, order_id: str) -> None:
-    """Put counted goods back on the shelf; what was sold out can be bought again."""
-    stock = col(Variant.stock)
-    for line in lines(session, order_id):
-        again = case((and_(stock <= 0, stock + line.quantity > 0), True), else_=col(Variant.available))
-        counted = update(Variant).where(col(Variant.id) == line.variant_id, stock.is_not(None))
-        session.exec(counted.values(stock=stock + line.quantity, available=again))
-
-
-def _must_be_pending(order: Order) -> None:
-    if order.status == CANCELLABLE:
-        return
-    if order.status == "cancelled":
-        raise RuleBroken(f"Order {order.id} is already cancelled.", passage="returns", order_id=order.id, state=order.status, on=order.cancelled_on)
-    shipped = order.shipped_on
-    raise RuleBroken(
-        f"Order {order.id} can no longer be cancelled: it is {order.status}.",
-        instead="return",
-        passage="returns",
-        order_id=order.id,
-        state=order.status,
-        on=order.delivered_on or shipped,
-    )
+def _tier_before(session: Session, member_id: str, day: date, rules: Program) -> Tier:
+    """The tier held before a day: an order that lifts a member earns at the old rate."""
+    earlier = select(TierChange.tier).where(TierChange.member_id == member_id, TierChange.changed_on < day)
+    held = session.exec(earlier.order_by(col(TierChange.changed_on).desc(), col(TierChange.id).desc())).first()
+    return rules.tier(held or "")
 
 
 def _spellings(order_id: str) -> list[str]:

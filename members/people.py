@@ -4,12 +4,15 @@ One member's own facts, and finding a member by anything staff may have at
 hand. Numbers about behaviour are worked out in analytics.
 """
 
-from sqlmodel import Session, col, or_, select
+from datetime import date
 
-from members.errors import NotFound
+from sqlmodel import Session, col, or_, select, update
+
+from members.errors import BadInput, NotFound, RuleBroken
 from members.tables import Address, Consent, Contact, Member, Order, PaymentMethod
 
 CHANNELS = ("email", "sms", "wechat", "phone", "push")
+LANGUAGES = ("en", "zh")
 
 
 def get(session: Session, member_id: str) -> Member:
@@ -44,6 +47,43 @@ def payment_methods(session: Session, member_id: str) -> list[PaymentMethod]:
     return list(session.exec(select(PaymentMethod).where(PaymentMethod.member_id == member_id).order_by(col(PaymentMethod.id))))
 
 
+def set_default_address(session: Session, member_id: str, place: dict[str, str]) -> Address:
+    """Let future parcels go there; the old address is replaced in place."""
+    member = get(session, member_id)
+    home = default_address(session, member_id) or Address(member_id=member_id, line1="", city="")
+    for part in ("line1", "line2", "city", "region", "postcode", "country"):
+        setattr(home, part, place.get(part, ""))
+    home.is_default = True
+    member.city, member.country = home.city, home.country or member.country
+    session.add_all([home, member])
+    return home
+
+
+def set_language(session: Session, member_id: str, language: str) -> None:
+    """The language the shop writes to a member in. Raises BadInput for one it does not speak."""
+    if language not in LANGUAGES:
+        raise BadInput("The shop writes in English or Chinese.", rule="language", passage="account.language")
+    session.exec(update(Member).where(col(Member.id) == member_id).values(language=language))
+
+
+def set_consents(session: Session, member_id: str, channels: list[str], granted: bool, *, on: date) -> dict[str, bool]:
+    """Agree to, or stop, messages on these channels (all of them when none is named); returns every consent as it then is.
+
+    Raises RuleBroken when nothing would change.
+    """
+    held = {c.channel: c for c in session.exec(select(Consent).where(Consent.member_id == member_id))}
+    meant = channels or [c for c in CHANNELS if not granted or c in held] or list(CHANNELS)
+    changed = [c for c in meant if (held[c].granted if c in held else False) is not granted]
+    if not changed:
+        raise RuleBroken("Those messages are set that way already.", rule="same_consents", passage="privacy.marketing-consents")
+    for channel in changed:
+        consent = held.get(channel) or Consent(member_id=member_id, channel=channel, granted=granted)
+        consent.granted, consent.changed_on = granted, on
+        session.add(consent)
+    session.flush()
+    return consents(session, member_id)
+
+
 def find(session: Session, text: str, *, limit: int = 8) -> list[Member]:
     """Members by id, order id, e-mail, phone or its ending, or name; exact matches first."""
     text = " ".join(text.split())
@@ -63,6 +103,16 @@ def find(session: Session, text: str, *, limit: int = 8) -> list[Member]:
         for member in session.exec(query.limit(limit)):
             found.setdefault(member.id, member)
     return list(found.values())[:limit]
+
+
+def one(session: Session, text: str) -> Member:
+    """The one member a text names. Raises NotFound for none, and for several, so that nobody else is changed."""
+    found = find(session, text, limit=4)
+    exact = [m for m in found if m.id.lower() in (text.strip().lower(), f"m-{text.strip().lower()}")]
+    if len(exact or found) != 1:
+        fact = f"{len(found)} members fit “{text[:60]}”; please give the id." if found else f"Nobody fits “{text[:60]}”."
+        raise NotFound(fact, instead="find_member", rule="several_members" if found else "no_member")
+    return (exact or found)[0]
 
 
 def mask(kind: str, value: str) -> str:

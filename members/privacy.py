@@ -4,11 +4,14 @@ Every table of the record that names a member is listed here, or a test fails.
 The lake and the conversations' account have their own erasers.
 """
 
+from datetime import date, timedelta
 from typing import Any
 
 from sqlmodel import Session, SQLModel, col, delete, select, update
 
-from members import people
+from members import ledger, people
+from members.errors import RuleBroken
+from members.program import Program
 from members.tables import (
     Account,
     Address,
@@ -22,11 +25,13 @@ from members.tables import (
     Member,
     Message,
     Order,
+    OrderEvent,
     OrderLine,
     Payment,
     PaymentMethod,
     PointsEntry,
     ReturnLine,
+    ReturnRequest,
     Review,
     Ticket,
     TierChange,
@@ -43,6 +48,8 @@ OWNED: tuple[type[SQLModel], ...] = (
     TierChange,
     Coupon,
     CampaignMember,
+    ReturnRequest,
+    OrderEvent,
     Ticket,
     Approval,
     Conversation,
@@ -50,6 +57,42 @@ OWNED: tuple[type[SQLModel], ...] = (
 )
 KEPT_WITHOUT_OWNER: tuple[type[SQLModel], ...] = (Order, ReturnLine, AuditEntry)
 REACHED_THROUGH_OWNER: tuple[type[SQLModel], ...] = (OrderLine, Payment, Message)
+
+
+def leave(session: Session, member_id: str, *, on: date, key: str, rules: Program) -> date:
+    """Close a membership: points go at once, the rest on the day returned, unless it is taken back before.
+
+    Raises RuleBroken when that was asked for already.
+    """
+    member = people.get(session, member_id)
+    if member.erase_on is not None:
+        raise RuleBroken(
+            "The account is being closed already.", rule="leaving_already", instead="keep_account", passage="leaving.changing-your-mind", on=member.erase_on
+        )
+    there = ledger.balance(session, member_id, as_of=on)
+    if there:
+        ledger.adjust(session, member_id, -there, on=on, key=key, rules=rules, reason="left_club")
+    session.refresh(member)
+    member.left_on, member.erase_on = on, on + timedelta(days=rules.service.cooling_off_days)
+    session.add(member)
+    return member.erase_on
+
+
+def stay(session: Session, member_id: str) -> None:
+    """Take back the wish to leave. Raises RuleBroken when there was none."""
+    member = people.get(session, member_id)
+    if member.erase_on is None:
+        raise RuleBroken("Nothing is being closed: the account goes on.", rule="not_leaving", passage="leaving.changing-your-mind")
+    member.left_on = member.erase_on = None
+    session.add(member)
+
+
+def erase_due(session: Session, *, on: date) -> list[str]:
+    """Erase everyone whose cooling-off time is over; returns their ids."""
+    due = list(session.exec(select(Member.id).where(col(Member.erase_on) <= on)))
+    for member_id in due:
+        erase(session, member_id)
+    return due
 
 
 def export(session: Session, member_id: str) -> dict[str, Any]:

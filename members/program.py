@@ -93,6 +93,18 @@ class Shipping(_Part):
     free_from_cents: int
 
 
+class Service(_Part):
+    """What may be changed, sent back or taken back, and until when; 0 days means no limit."""
+
+    return_days: int = Field(default=30, ge=0)
+    return_label_cents: int = Field(default=0, ge=0)
+    refund_working_days: tuple[int, int] = (5, 7)
+    item_changes_once: bool = True
+    voucher_days: int = Field(default=365, gt=0)
+    cooling_off_days: int = Field(default=7, ge=0)
+    staff_points_limit: int = Field(default=500, ge=0)
+
+
 class Program(_Part):
     """The whole rule book of one version."""
 
@@ -103,6 +115,7 @@ class Program(_Part):
     redemption: Redemption
     tiers: Tiers
     shipping: Shipping
+    service: Service = Service()
 
     def tier(self, key: str) -> Tier:
         """The level of that key; the lowest for an unknown one."""

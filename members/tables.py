@@ -39,7 +39,10 @@ def _json(default: type = dict) -> Any:
 
 
 class Member(SQLModel, table=True):
-    """A person of the club. `points` and `tier` are kept in step by the ledger and the replay."""
+    """A person of the club. `points` and `tier` are kept in step by the ledger and the replay.
+
+    `left_on` is when they asked to leave, `erase_on` when nobody can take that back any more.
+    """
 
     __tablename__ = "members"
     __table_args__ = (Index("ix_members_tier_city", "tier", "city"),)
@@ -54,6 +57,7 @@ class Member(SQLModel, table=True):
     tier_since: date | None = None
     points: int = 0
     left_on: date | None = None
+    erase_on: date | None = None
 
 
 class Contact(SQLModel, table=True):
@@ -178,6 +182,7 @@ class Order(SQLModel, table=True):
     channel: str = ""
     ship_to: dict[str, str] = _json()
     tracking: list[str] = _json(list)
+    items_changed: bool = False
 
 
 class OrderLine(SQLModel, table=True):
@@ -228,6 +233,45 @@ class Payment(SQLModel, table=True):
     method_label: str = ""
     booked_on: date | None = None
     key: str
+
+
+class ReturnRequest(SQLModel, table=True):
+    """A return or exchange that was agreed and waits for the parcel.
+
+    `articles` are {line_id, quantity, variant_id, new_variant_id}; `difference_cents` is what the
+    new variants cost more (negative: less). Money, points and stock move when the parcel is in.
+    """
+
+    __tablename__ = "return_requests"
+    id: str = Field(primary_key=True)
+    order_id: str = Field(foreign_key="orders.id", index=True)
+    member_id: str = Field(foreign_key="members.id", index=True)
+    kind: str
+    articles: list[dict[str, Any]] = _json(list)
+    method_id: str | None = None
+    method_label: str = ""
+    reason: str = ""
+    difference_cents: int = 0
+    label_cents: int = 0
+    status: str = "open"
+    requested_on: date
+    closed_on: date | None = None
+
+
+class OrderEvent(SQLModel, table=True):
+    """One thing that happened to an order: when, what, and who did it for which reason."""
+
+    __tablename__ = "order_events"
+    id: int | None = _serial()
+    order_id: str = Field(foreign_key="orders.id", index=True)
+    member_id: str | None = Field(default=None, index=True)
+    happened_on: date
+    kind: str
+    details: dict[str, Any] = _json()
+    by_role: str = "member"
+    by_account: str | None = None
+    why: str = ""
+    created_at: NaiveDatetime = Field(default_factory=now)
 
 
 # --- the club ---------------------------------------------------------------------------
@@ -302,7 +346,11 @@ class CampaignMember(SQLModel, table=True):
 
 
 class Ticket(SQLModel, table=True):
-    """A matter a person must look at."""
+    """A matter a person must look at.
+
+    `cause` is its kind, `facts` what the assistant gathered, `assignee` the account of who took it.
+    Priority 1 is looked at first, 4 last.
+    """
 
     __tablename__ = "tickets"
     id: str = Field(primary_key=True)
@@ -313,9 +361,15 @@ class Ticket(SQLModel, table=True):
     status: str = "open"
     priority: int = 2
     order_id: str | None = None
-    conversation_id: str | None = None
+    conversation_id: str | None = Field(default=None, index=True)
+    facts: dict[str, Any] = _json()
+    next_step: str = ""
+    assignee: str | None = None
+    assignee_name: str = ""
     opened_at: NaiveDatetime
+    taken_at: NaiveDatetime | None = None
     closed_at: NaiveDatetime | None = None
+    closed_because: str = ""
 
 
 # --- conversations and safety -----------------------------------------------------------
@@ -336,7 +390,10 @@ class Account(SQLModel, table=True):
 
 
 class Conversation(SQLModel, table=True):
-    """A thread of one account's chat; it belongs to that account alone."""
+    """A thread of one account's chat; it belongs to that account alone.
+
+    While `held_by` names a colleague's account, that person answers and no model does.
+    """
 
     __tablename__ = "conversations"
     __table_args__ = (Index("ix_conversations_account", "account_id", "updated_at"),)
@@ -345,12 +402,14 @@ class Conversation(SQLModel, table=True):
     member_id: str | None = None
     title: str = ""
     language: str = ""
+    held_by: str | None = None
+    held_name: str = ""
     created_at: NaiveDatetime = Field(default_factory=now)
     updated_at: NaiveDatetime = Field(default_factory=now)
 
 
 class Message(SQLModel, table=True):
-    """One message of a thread. `kind` is human, ai or tool; calls and results are kept whole."""
+    """One message of a thread. `kind` is human, ai, tool or staff; calls and results are kept whole."""
 
     __tablename__ = "messages"
     __table_args__ = (UniqueConstraint("conversation_id", "position"),)
@@ -367,7 +426,10 @@ class Message(SQLModel, table=True):
 
 
 class Approval(SQLModel, table=True):
-    """A write frozen until its own caller says yes: single use, bound to its arguments."""
+    """A write frozen until its own caller says yes: single use, bound to its arguments.
+
+    `status` is open, used, declined, refused, retired, or `second` while another person's yes is needed.
+    """
 
     __tablename__ = "approvals"
     __table_args__ = (Index("ix_approvals_thread", "conversation_id", "status"),)
@@ -383,6 +445,7 @@ class Approval(SQLModel, table=True):
     created_at: NaiveDatetime
     expires_at: NaiveDatetime
     decided_at: NaiveDatetime | None = None
+    second_by: str | None = None
     result: dict[str, Any] = _json()
 
 

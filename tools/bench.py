@@ -5,8 +5,8 @@ works with. It is made per call by the gateway and never seen by a model.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session
 
 from analytics.recommender import Recommender
-from members.access import Caller
+from members.access import Actor, Caller
 from members.program import Program
 from retrieval.search import Search
 
@@ -34,13 +34,19 @@ class Means:
 
 @dataclass(frozen=True)
 class Bench:
-    """One call's working place. `key` is the approval's id when a write is carried out."""
+    """One call's working place. `key` is the approval's id when a write is carried out.
+
+    `subject` is the member staff act for, resolved by the gateway; a member's own calls have none.
+    """
 
     session: Session
     caller: Caller
     means: Means
     key: str = ""
-    extras: dict[str, Any] = field(default_factory=dict)
+    subject: str | None = None
+    why: str = ""
+    conversation_id: str = ""
+    now: datetime = datetime.min
 
     @property
     def rules(self) -> Program:
@@ -54,8 +60,13 @@ class Bench:
 
     @property
     def me(self) -> str:
-        """The caller's own member id. Raises NotAllowed for staff."""
-        return self.caller.own_member_id()
+        """Whose record this call is about: the caller's own, or the member staff act for. Raises NotAllowed for neither."""
+        return self.subject or self.caller.own_member_id()
+
+    @property
+    def actor(self) -> Actor:
+        """Whose hand this is, for timelines."""
+        return Actor(self.caller.role, self.caller.account_id, self.why)
 
 
 class Record(BaseModel):

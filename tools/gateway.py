@@ -2,8 +2,9 @@
 
 The one door between a model and the shop. Deny by default: a tool must exist,
 be the role's, pass a strict schema and fit the turn's budget. Reads run at
-once; writes are frozen as an approval and only carried out from there. Every
-call is audited.
+once; writes are frozen as an approval and only carried out from there, some of
+them by a second person. What staff do for a member is the member's own tool with
+the member and a reason named. Every call is audited.
 """
 
 import inspect
@@ -12,15 +13,15 @@ import logging
 import time
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any, get_type_hints
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
 from sqlmodel import Session
 
-from members import approvals
+from members import approvals, people
 from members.access import Caller, Role
 from members.database import Database
 from members.errors import BadInput, NotAllowed, Refusal, RuleBroken
@@ -47,7 +48,11 @@ class Fault(Exception):
 
 @dataclass(frozen=True)
 class Tool:
-    """A declared function: who may call it, whether it writes, its schema."""
+    """A declared function: who may call it, whether it writes, its schema.
+
+    `at_once` is a write that needs no yes, such as calling for a person; `for_member` one that
+    staff do for somebody; `second` says of a write's arguments whether another person must agree.
+    """
 
     name: str
     run: Callable[..., Record]
@@ -56,28 +61,60 @@ class Tool:
     schema: type[BaseModel]
     description: str
     preview: Callable[..., Record] | None = None
+    at_once: bool = False
+    for_member: bool = False
+    second: Callable[..., bool] | None = None
 
 
 REGISTRY: dict[str, Tool] = {}
 
 
-def tool(*roles: Role, preview: Callable[..., Record] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a function as a tool of these roles. One with a preview is a write and waits for a yes."""
+# What staff add when they act for a member.
+Who = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), Field(description="member id, name, e-mail, phone ending or order id")
+]
+Why = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300), Field(description="why, in a few words; kept in the order's timeline")
+]
+FOR_MEMBER = "_for_member"
+
+
+def tool(
+    *roles: Role,
+    preview: Callable[..., Record] | None = None,
+    at_once: bool = False,
+    staff: bool = False,
+    second: Callable[..., bool] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a function as a tool of these roles.
+
+    One with a preview is a write and waits for a yes. With `staff`, support has it too, as
+    `<name>_for_member` with the member and, for a write, the reason as further arguments.
+    """
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         name = function.__name__
         assert name not in REGISTRY and function.__doc__, f"{name} must be new and say what it does"
-        REGISTRY[name] = Tool(name, function, frozenset(roles), preview is not None, _schema(function), inspect.cleandoc(function.__doc__), preview)
+        told, writes = inspect.cleandoc(function.__doc__), preview is not None
+        # A tool for support alone that changes a member's record names the member, too.
+        bound = writes and frozenset(roles) == {Role.SUPPORT}
+        made = Tool(name, function, frozenset(roles), writes, _schema(function, staff=bound), told, preview, at_once, bound, second)
+        REGISTRY[name] = made
+        if staff:
+            twin, said = name + FOR_MEMBER, f"For a member named by staff: {told}"
+            schema = _schema(function, staff=True, why=writes)
+            REGISTRY[twin] = replace(made, name=twin, roles=frozenset({Role.SUPPORT}), schema=schema, description=said, for_member=True)
         return function
 
     return declare
 
 
-def _schema(function: Callable[..., Any]) -> type[BaseModel]:
-    """The strict argument model of a tool: its parameters after the bench, nothing more."""
+def _schema(function: Callable[..., Any], *, staff: bool = False, why: bool = True) -> type[BaseModel]:
+    """The strict argument model of a tool: its parameters after the bench, and for staff whom it is about."""
     hints = get_type_hints(function, include_extras=True)
     parameters = list(inspect.signature(function).parameters.values())[1:]
-    fields: dict[str, Any] = {p.name: (hints[p.name], ... if p.default is p.empty else p.default) for p in parameters}
+    fields: dict[str, Any] = {"who": (Who, ...), **({"why": (Why, ...)} if why else {})} if staff else {}
+    fields |= {p.name: (hints[p.name], ... if p.default is p.empty else p.default) for p in parameters}
     return create_model(f"{function.__name__}_arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
@@ -110,6 +147,7 @@ class Gateway:
     conversation_id: str
     now: Callable[[], datetime]
     calls: int = 0
+    subject: str | None = None
     _seen: dict[str, Outcome] = field(default_factory=dict)
 
     def tools(self) -> list[Tool]:
@@ -123,10 +161,11 @@ class Gateway:
         if same in self._seen:
             return self._seen[same]
         self.calls += 1
+        self.subject = None
         try:
             outcome = self._admit(name, arguments)
         except Refusal as refusal:
-            outcome = Outcome(name, arguments, "refused", refused(refusal))
+            outcome = Outcome(name, arguments, "refused", self.refused(refusal))
         except Exception as error:
             self._audit(name, arguments, "failed", started, type(error).__name__)
             raise self._fault(name, error) from error
@@ -142,7 +181,7 @@ class Gateway:
         started = time.perf_counter()
         with self.database.read() as session:
             before = approvals.get(session, self.caller, approval_id)
-            if before.status == "used":
+            if before.status in ("used", "second"):
                 return Outcome(before.tool, before.arguments, "done", before.result)
         try:
             outcome = self._effect(approval_id)
@@ -157,6 +196,32 @@ class Gateway:
         self._audit(outcome.tool, outcome.arguments, "done", started, "")
         return outcome
 
+    def carry_out_second(self, approval_id: str, *, yes: bool) -> Outcome:
+        """Decide what a colleague proposed and the rules want a second person for. Raises Refusal."""
+        started = time.perf_counter()
+        with self.database.effect() as session:
+            approval = approvals.claim_second(session, self.caller, approval_id, "used" if yes else "declined", now=self.now())
+            found = REGISTRY[approval.tool]
+            if self.caller.role not in found.roles:
+                raise NotAllowed("There is no such tool for this role.")
+            typed = found.schema.model_validate_json(json.dumps(approval.arguments))
+            bench = self._bench(session, found, typed, key=approval.id)
+            approval.result = {**approval.card["facts"], "waits_for_second": False, "declined": not yes}
+            if yes:
+                approval.result |= found.run(bench, **_values(found, typed)).model_dump(mode="json")
+            session.add(approval)
+            outcome = Outcome(found.name, approval.arguments, "done" if yes else "declined", approval.result)
+        self._audit(outcome.tool, outcome.arguments, outcome.status, started, "second")
+        return outcome
+
+    def refused(self, refusal: Refusal) -> dict[str, Any]:
+        """A refusal with the policy passage that says so, as people cite it."""
+        told = refused(refusal)
+        passage = self.means.search.entry("policy", refusal.passage) if refusal.passage else None
+        if passage is not None:
+            told |= {f"citation_{language}": passage.citation(language) for language in ("en", "zh")}
+        return {"currency": self.means.rules.currency, **told}
+
     # --- inside -------------------------------------------------------------------------
 
     def _admit(self, name: str, arguments: dict[str, Any]) -> Outcome:
@@ -168,17 +233,34 @@ class Gateway:
         typed = _typed(found, arguments)
         if found.writes:
             return self._freeze(found, typed)
-        with self.database.read() as session:
-            record = found.run(Bench(session, self.caller, self.means), **_values(typed))
+        with self.database.effect() if found.at_once else self.database.read() as session:
+            record = found.run(self._bench(session, found, typed), **_values(found, typed))
         return Outcome(name, typed.model_dump(mode="json", exclude_none=True), "ok", record.model_dump(mode="json"))
+
+    def _bench(self, session: Session, found: Tool, typed: BaseModel, *, key: str = "") -> Bench:
+        bench = Bench(session, self.caller, self.means, key, conversation_id=self.conversation_id, now=self.now())
+        if not found.for_member:
+            return bench
+        named: Any = typed
+        # Only here does staff's word become a member, and only for one member exactly.
+        self.subject = people.one(session, named.who).id
+        return replace(bench, subject=self.subject, why=getattr(named, "why", ""))
 
     def _freeze(self, found: Tool, typed: BaseModel) -> Outcome:
         assert found.preview is not None
-        frozen = typed.model_dump(mode="json", exclude_none=True)
         with self.database.effect() as session:
-            shown = found.preview(Bench(session, self.caller, self.means), **_values(typed)).model_dump(mode="json")
+            bench = self._bench(session, found, typed)
+            # The yes is bound to the member found now, not to words that may fit another one later.
+            typed = typed.model_copy(update={"who": bench.subject}) if found.for_member else typed
+            frozen = typed.model_dump(mode="json", exclude_none=True)
+            shown = found.preview(bench, **_values(found, typed)).model_dump(mode="json")
+            if found.for_member:
+                shown |= {"member_id": bench.subject, "member_name": people.get(session, bench.me).name, "why": bench.why}
+            shown["needs_second"] = bool(found.second and found.second(bench, **_values(found, typed)))
             card = {"tool": found.name, "facts": shown}
-            approval = approvals.freeze(session, self.caller, self.conversation_id, found.name, frozen, card, now=self.now())
+            approval = approvals.freeze(
+                session, self.caller, self.conversation_id, found.name, frozen, card, now=self.now(), member_id=bench.subject or self.caller.member_id
+            )
             told = {"approval_id": approval.id, "expires_at": approval.expires_at.isoformat(timespec="seconds"), "facts": shown}
         return Outcome(found.name, frozen, "waiting_for_yes", told)
 
@@ -189,8 +271,16 @@ class Gateway:
             if self.caller.role not in found.roles:
                 raise NotAllowed("There is no such tool for this role.")
             typed = found.schema.model_validate_json(json.dumps(approval.arguments))
-            record = found.run(Bench(session, self.caller, self.means, key=approval.id), **_values(typed))
-            result = record.model_dump(mode="json")
+            bench = self._bench(session, found, typed, key=approval.id)
+            needs_second = approval.second_by is None and found.second is not None and found.second(bench, **_values(found, typed))
+            if needs_second:
+                approvals.hand_on(session, approval, now=self.now())
+                result = {**approval.card["facts"], "waits_for_second": True}
+            else:
+                result = {"waits_for_second": False} if found.second else {}
+                result |= found.run(bench, **_values(found, typed)).model_dump(mode="json")
+                if found.for_member:
+                    result |= {k: approval.card["facts"].get(k) for k in ("member_id", "member_name")}
             approval.result = result
             session.add(approval)
         return Outcome(found.name, approval.arguments, "done", result)
@@ -199,7 +289,8 @@ class Gateway:
         spent = int((time.perf_counter() - started) * 1000)
         bound = approvals.digest(name[:60], arguments, self.caller.account_id, self.conversation_id)
         with self.database.write() as session:
-            _write_audit(session, self.caller, self.conversation_id, name[:60], bound, outcome, str(detail)[:80], spent)
+            about = self.subject or self.caller.member_id
+            _write_audit(session, self.caller, about, self.conversation_id, name[:60], bound, outcome, str(detail)[:80], spent)
 
     def _fault(self, name: str, error: Exception) -> Fault:
         fault_id = uuid4().hex[:8]
@@ -208,12 +299,14 @@ class Gateway:
         return Fault(fault_id)
 
 
-def _write_audit(session: Session, caller: Caller, conversation_id: str, name: str, bound: str, outcome: str, detail: str, spent: int) -> None:
+def _write_audit(
+    session: Session, caller: Caller, about: str | None, conversation_id: str, name: str, bound: str, outcome: str, detail: str, spent: int
+) -> None:
     session.add(
         AuditEntry(
             account_id=caller.account_id,
             role=caller.role.value,
-            member_id=caller.member_id,
+            member_id=about,
             conversation_id=conversation_id,
             tool=name,
             digest=bound,
@@ -233,8 +326,9 @@ def _typed(found: Tool, arguments: dict[str, Any]) -> BaseModel:
         raise BadInput(f"The arguments of {found.name} do not fit: {'; '.join(wrong[:5])}") from error
 
 
-def _values(typed: BaseModel) -> dict[str, Any]:
-    return {name: getattr(typed, name) for name in type(typed).model_fields}
+def _values(found: Tool, typed: BaseModel) -> dict[str, Any]:
+    """The function's own arguments; whom staff mean and why went to the bench."""
+    return {name: getattr(typed, name) for name in type(typed).model_fields if not (found.for_member and name in ("who", "why"))}
 
 
 def refused(refusal: Refusal) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from members import orders
+from members import orders, payments, timeline
 from members.access import Role
 from members.errors import NotFound
 from members.tables import Order, OrderLine, Product
 from tools.bench import Bench, Record, money
 from tools.gateway import OrderId, tool
 
-Status = Literal["pending", "processed", "shipped", "delivered", "cancelled"]
+Status = Literal["pending", "processed", "shipped", "delivered", "cancelled", "return_requested", "exchange_requested", "returned"]
 
 
 class Line(Record):
@@ -52,6 +52,14 @@ class MyOrders(Record):
     asked: dict[str, str | None]
 
 
+class Event(Record):
+    """Something that happened to an order, and whether a colleague did it."""
+
+    on: date
+    kind: str
+    by_staff: bool
+
+
 class OrderDetail(Record):
     """One order: what, where it is, what was paid."""
 
@@ -75,6 +83,8 @@ class OrderDetail(Record):
     refund_to: str
     refund_on: date | None
     can_cancel: bool
+    items_changed: bool
+    events: list[Event]
     articles: list[Line]
     more_articles: int
 
@@ -122,14 +132,14 @@ def preview_cancel(bench: Bench, order_id: OrderId, reason: str = "changed_mind"
     return _cancelled(bench, plan, reason, None)
 
 
-@tool(Role.MEMBER, preview=preview_cancel)
+@tool(Role.MEMBER, preview=preview_cancel, staff=True)
 def cancel_order(
     bench: Bench,
     order_id: OrderId,
     reason: Annotated[Literal["changed_mind", "ordered_by_mistake"], Field(description="why, as the member said")] = "changed_mind",
 ) -> CancelledOrder:
     """Cancel one of the member's own orders that has not been shipped; money and points go back. Waits for the member's yes."""
-    done, balance = orders.cancel(bench.session, bench.me, order_id, reason, on=bench.today, key=bench.key, rules=bench.rules)
+    done, balance = orders.cancel(bench.session, bench.me, order_id, reason, on=bench.today, key=bench.key, rules=bench.rules, actor=bench.actor)
     return _cancelled(bench, done, reason, balance)
 
 
@@ -175,7 +185,7 @@ def _products_meant(bench: Bench, words: str) -> list[str]:
 def order_detail(bench: Bench, member_id: str, order_id: str | None) -> OrderDetail:
     """One order of one member; the latest where no id is given."""
     order = orders.get(bench.session, member_id, order_id) if order_id else _latest(bench, member_id)
-    paid = orders.payments(bench.session, order.id)
+    paid = payments.of(bench.session, order.id)
     refunds = [p for p in paid if p.kind == "refund"]
     articles, more = _articles(bench, order.id)
     day = order.delivered_on or bench.today
@@ -200,7 +210,9 @@ def order_detail(bench: Bench, member_id: str, order_id: str | None) -> OrderDet
         refunded=money(sum(p.amount_cents for p in refunds)),
         refund_to=refunds[-1].method_label if refunds else "",
         refund_on=refunds[-1].booked_on if refunds else None,
-        can_cancel=order.status == orders.CANCELLABLE,
+        can_cancel=order.status == orders.OPEN and not order.items_changed,
+        items_changed=order.items_changed,
+        events=[Event(on=e.happened_on, kind=e.kind, by_staff=e.by_role != "member") for e in timeline.of(bench.session, order.id)][-6:],
         articles=articles,
         more_articles=more,
     )
@@ -229,10 +241,11 @@ def _brief(bench: Bench, order: Order) -> OrderBrief:
 def _articles(bench: Bench, order_id: str, shown: int = 3) -> tuple[list[Line], int]:
     """The first articles of an order, and how many more there are."""
     goods = [line for line in orders.lines(bench.session, order_id) if line.kind == "product"]
-    return [_line(bench, line) for line in goods[:shown]], max(0, len(goods) - shown)
+    return [line_of(bench, line) for line in goods[:shown]], max(0, len(goods) - shown)
 
 
-def _line(bench: Bench, line: OrderLine) -> Line:
+def line_of(bench: Bench, line: OrderLine) -> Line:
+    """A line of an order as records show it."""
     product = bench.session.get(Product, line.product_id)
     english = (product.name_en if product else "") or line.description
     chinese = (product.name_zh if product else "") or english

@@ -41,7 +41,7 @@ from retrieval.embed import SentenceVectors
 from retrieval.index import Changes, Index
 from retrieval.search import Search
 from retrieval.words import has_han
-from tools import knowledge, marketer, member, orders, products, service, support
+from tools import knowledge, marketer, member, orders, products, rights, savings, service, support, tickets
 from tools.bench import Means, money
 from tools.gateway import Gateway, clean
 
@@ -49,7 +49,7 @@ log = logging.getLogger("patron.desk")
 # BM25 from which words name an article rather than share a syllable with one.
 _NAMED_EN, _NAMED_ZH = 4.0, 7.0
 # Importing a tools module declares its tools.
-DECLARED = (knowledge, marketer, member, orders, products, service, support)
+DECLARED = (knowledge, marketer, member, orders, products, rights, savings, service, support, tickets)
 
 
 def utc_now() -> datetime:

@@ -18,7 +18,7 @@ from members.access import Actor
 from members.errors import NotFound, RuleBroken
 from members.orders import BY_MEMBER
 from members.program import Program
-from members.tables import Coupon, Order, Product
+from members.tables import Campaign, CampaignMember, Coupon, Order, Product
 
 # A basket is what its goods cost by category, after the tier discount.
 Basket = Sequence[tuple[str, int]]
@@ -146,6 +146,14 @@ def apply(session: Session, member_id: str, order_id: str, code: str, *, on: dat
     _take_off(session, order, done, on=on, key=key, rules=rules)
     timeline.note(session, order, "coupon_applied", on=on, actor=actor, code=coupon.code, saved_cents=done.cents)
     return done
+
+
+def campaigns_of(session: Session, member_id: str, *, on: date, days: int) -> list[Campaign]:
+    """Campaigns that were sent to a member of late, the newest first; a holdout was sent nothing."""
+    since = on - timedelta(days=days)
+    query = select(Campaign).join(CampaignMember, col(CampaignMember.campaign_id) == Campaign.id)
+    mine = query.where(CampaignMember.member_id == member_id, CampaignMember.arm != "holdout", col(Campaign.sent_on) >= since, col(Campaign.sent_on) <= on)
+    return list(session.exec(mine.order_by(col(Campaign.sent_on).desc(), Campaign.id)))
 
 
 # --- points into money ------------------------------------------------------------------

@@ -149,14 +149,29 @@ def net_cents(order: Order, goods: list[OrderLine], cents: int) -> int:
     return cents - cents * order.discount_cents // value if order.discount_cents and value > 0 else cents
 
 
-def points_due(session: Session, order: Order, rules: Program) -> int:
-    """Points the order should have earned by what is kept of it, at the tier held before its day."""
-    if order.member_id is None or order.ordered_at is None:
-        return 0
+@dataclass(frozen=True)
+class Basis:
+    """What an order's points are worked out from: kept goods by category in cents after discounts, and the tier of its day."""
+
+    lines: list[tuple[str, int]]
+    tier: Tier
+
+
+def points_basis(session: Session, order: Order, rules: Program) -> Basis:
+    """What an order earns by: what is kept of it, at the tier held before its day."""
+    assert order.member_id is not None and order.ordered_at is not None
     goods = [line for line in lines(session, order.id) if line.kind == "product"]
     category = dict(session.exec(select(Product.id, Product.category).where(col(Product.id).in_({g.product_id for g in goods}))).all())
     kept = [(category.get(g.product_id, ""), net_cents(order, goods, (g.quantity - g.returned) * g.unit_price_cents)) for g in goods]
-    return program.points_for(kept, _tier_before(session, order.member_id, order.ordered_at.date(), rules), rules)
+    return Basis(kept, _tier_before(session, order.member_id, order.ordered_at.date(), rules))
+
+
+def points_due(session: Session, order: Order, rules: Program) -> int:
+    """Points the order should have earned by what is kept of it."""
+    if order.member_id is None or order.ordered_at is None:
+        return 0
+    basis = points_basis(session, order, rules)
+    return program.points_for(basis.lines, basis.tier, rules)
 
 
 def settle_points(session: Session, order: Order, *, on: date, key: str, rules: Program) -> int:

@@ -255,6 +255,30 @@ def what_if(spends: Spend, rules: Program, *, on: date, extra_cents: int, by: da
     return standing([*spends, (by, extra_cents)], rules, on=by)
 
 
+@dataclass(frozen=True)
+class Climb:
+    """What must still be spent to stand in a tier on a day, in all and month by month."""
+
+    tier: Tier
+    by: date
+    missing_cents: int
+    leaves_window_cents: int
+    months: int
+    monthly_cents: int
+    holds_until: date | None
+
+
+def climb(spends: Spend, rules: Program, *, on: date, by: date, tier: Tier) -> Climb:
+    """The way to a tier by a day, counting what leaves the rolling window until then. Raises BadInput for a past day."""
+    if by < on:
+        raise BadInput("The day must not lie in the past.")
+    then, now = spend_in_window(spends, by, rules), spend_in_window(spends, on, rules)
+    missing = max(0, tier.threshold_cents - then)
+    months = max(1, (by.year - on.year) * 12 + by.month - on.month + (1 if by.day >= on.day else 0))
+    reached = standing([*spends, (by, missing)], rules, on=by)
+    return Climb(tier, by, missing, max(0, now - then), months, -(-missing // months), reached.kept_until)
+
+
 # --- points -----------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from members import ledger, people, program
+from members import ledger, orders, people, program
 from members.access import Role
 from members.replay import histories
 from members.tables import Member, PointsEntry
@@ -73,6 +73,20 @@ class Booking(Record):
     order_id: str | None
 
 
+class PointsReason(Record):
+    """Why an order earned its points: goods after discounts, the tier's multiplier, favoured categories, the rules' version."""
+
+    order_id: str
+    points: int
+    goods: str
+    tier_en: str
+    tier_zh: str
+    multiplier: float
+    favoured: dict[str, float]
+    favoured_goods: str
+    rules: str
+
+
 class Points(Record):
     """Balance, what it is worth, what lapses when, and the newest bookings."""
 
@@ -84,6 +98,7 @@ class Points(Record):
     expiring_soon: list[Lapse]
     later: Lapse | None
     history: list[Booking]
+    reason: PointsReason | None
     aspect: str
 
 
@@ -92,6 +107,7 @@ def points(
     bench: Bench,
     aspect: Annotated[Literal["balance", "history", "expiring"], Field(description="what the question is about")] = "balance",
     order_id: Annotated[str | None, Field(description="only bookings of this order", max_length=40)] = None,
+    number: Annotated[int | None, Field(ge=1, le=10_000_000, description="a number of points the question is about, as in “why did I get 120?”")] = None,
 ) -> Points:
     """The member's points: the balance and its worth, where points came from and went, and when they expire."""
     session, rules = bench.session, bench.rules
@@ -108,6 +124,9 @@ def points(
     if order_id:
         wanted = order_id.strip().lstrip("#").upper()
         booked = [e for e in booked if (e.order_id or "").lstrip("#").upper() == wanted]
+    lines = _bookings(booked)
+    if number:
+        lines = [line for line in lines if abs(line.points) == number] or lines
     return Points(
         balance=total,
         worth=money(program.worth_cents(total, rules)),
@@ -116,8 +135,31 @@ def points(
         points_for_one_unit=rules.redemption.points_per_unit,
         expiring_soon=soon,
         later=after[0] if after else None,
-        history=_bookings(booked)[:6],
+        history=lines[:6],
+        reason=_reason(bench, lines[0]) if aspect == "history" and (number or order_id) and lines else None,
         aspect=aspect,
+    )
+
+
+def _reason(bench: Bench, line: Booking) -> PointsReason | None:
+    """How the points of an order came about; nothing for what was not earned by one."""
+    if line.kind != "earn" or not line.order_id:
+        return None
+    order = orders.get(bench.session, bench.me, line.order_id)
+    if order.ordered_at is None:
+        return None
+    basis = orders.points_basis(bench.session, order, bench.rules)
+    favoured = {c: f for c, f in bench.rules.earning.categories.items() if any(category == c for category, _ in basis.lines)}
+    return PointsReason(
+        order_id=order.id,
+        points=line.points,
+        goods=money(sum(value for _, value in basis.lines)),
+        tier_en=basis.tier.name_en,
+        tier_zh=basis.tier.name_zh or basis.tier.name_en,
+        multiplier=basis.tier.earning,
+        favoured=favoured,
+        favoured_goods=money(sum(value for category, value in basis.lines if category in favoured)),
+        rules=bench.rules.version,
     )
 
 
@@ -161,6 +203,19 @@ class WhatIf(Record):
     points_earned: int
 
 
+class Plan(Record):
+    """What to spend to stand in a tier on a day: in all, a month, and what leaves the window meanwhile."""
+
+    tier: TierFacts
+    by: date
+    missing: str
+    monthly: str
+    months: int
+    leaves_window: str | None
+    holds_until: date | None
+    there_already: bool
+
+
 class TierAndBenefits(Record):
     """The caller's standing: tier, spend in the window, the way up, and until when the tier is safe."""
 
@@ -176,6 +231,7 @@ class TierAndBenefits(Record):
     falls_to: TierFacts | None
     benefits_worth_last_year: str
     what_if: WhatIf | None
+    plan: Plan | None = None
     tiers: list[TierFacts] | None = None
 
 
@@ -186,7 +242,7 @@ def tier_and_benefits(
     by: Annotated[date | None, Field(description="the day by which it would be spent, ISO")] = None,
     tier: Annotated[str | None, Field(description="a tier the question is about: bronze, silver, gold, platinum, diamond", max_length=20)] = None,
 ) -> TierAndBenefits:
-    """The member's tier, benefits and the way to the next tier; with `spend` what that purchase would change."""
+    """The member's tier, benefits and the way to the next tier; with `spend` what that purchase would change, with only `by` a plan to get there by then."""
     rules, today = bench.rules, bench.today
     past = histories(bench.session, [bench.me]).get(bench.me)
     spends = past.up_to(today).spends() if past else []
@@ -211,7 +267,24 @@ def tier_and_benefits(
         falls_to=_facts(here.falls_to) if here.falls_to else None,
         benefits_worth_last_year=money(sum(worth.values())),
         what_if=_what_if(spends, bench, spend, by or today) if spend is not None else None,
+        plan=_plan(spends, bench, by, wanted[0] if wanted else target) if by is not None and spend is None else None,
         tiers=[_facts(t) for t in wanted] or None,
+    )
+
+
+def _plan(spends: list[tuple[date, int]], bench: Bench, by: date, tier: program.Tier | None) -> Plan | None:
+    if tier is None:
+        return None
+    way = program.climb(spends, bench.rules, on=bench.today, by=by, tier=tier)
+    return Plan(
+        tier=_facts(tier),
+        by=by,
+        missing=money(way.missing_cents),
+        monthly=money(way.monthly_cents),
+        months=way.months,
+        leaves_window=money(way.leaves_window_cents) if way.leaves_window_cents else None,
+        holds_until=way.holds_until,
+        there_already=way.missing_cents == 0,
     )
 
 

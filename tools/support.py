@@ -7,13 +7,13 @@ from pydantic import Field, StringConstraints
 from sqlmodel import select
 
 from analytics.features import MemberFeatures, member_features
-from members import catalogue, ledger, people, program
+from members import catalogue, ledger, people, program, returns, timeline
 from members.access import Role
-from members.errors import NotFound
+from members.errors import NotFound, RuleBroken
 from members.replay import histories
 from members.tables import Member, Ticket
 from tools.bench import Bench, Record, money
-from tools.gateway import tool
+from tools.gateway import OrderId, tool
 from tools.orders import MyOrders, Status, list_orders
 
 Who = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
@@ -142,6 +142,93 @@ def member_orders(
     member, _ = _one(bench, who)
     listed = list_orders(bench, member.id, status=status, product=product, since=since, until=until, limit=limit)
     return MemberOrders(member_id=member.id, name=member.name, **listed.model_dump())
+
+
+# --- what only staff do -----------------------------------------------------------------
+
+
+class PointsAdjusted(Record):
+    """Points given or taken by hand, and the balance that leaves."""
+
+    points: int
+    balance_before: int
+    balance: int
+    limit: int
+    waits_for_second: bool = False
+
+
+def _over_limit(bench: Bench, points: int) -> bool:
+    return abs(points) > bench.rules.service.staff_points_limit
+
+
+def preview_adjust(bench: Bench, points: int) -> PointsAdjusted:
+    """What the correction would leave; refuses to go below zero."""
+    there = ledger.balance(bench.session, bench.me, as_of=bench.today)
+    if not points or there + points < 0:
+        raise RuleBroken(f"The balance is {there}; it cannot go below zero.", rule="below_zero", passage="points.if-your-points-look-wrong", balance=there)
+    limit = bench.rules.service.staff_points_limit
+    return PointsAdjusted(points=points, balance_before=there, balance=there + points, limit=limit, waits_for_second=_over_limit(bench, points))
+
+
+@tool(Role.SUPPORT, preview=preview_adjust, second=_over_limit)
+def adjust_points(bench: Bench, points: Annotated[int, Field(ge=-1_000_000, le=1_000_000, description="how many; negative to take away")]) -> PointsAdjusted:
+    """Give a member points or take some away, with a reason. Waits for a yes; over the limit also for a second person's."""
+    shown = preview_adjust(bench, points)
+    ledger.adjust(bench.session, bench.me, points, on=bench.today, key=bench.key, rules=bench.rules, reason=f"staff: {bench.why}"[:120])
+    return shown.model_copy(update={"balance": ledger.balance(bench.session, bench.me, as_of=bench.today), "waits_for_second": False})
+
+
+class ParcelReceived(Record):
+    """What was booked when a parcel came in."""
+
+    order_id: str
+    kind: str
+    currency: str
+    refund: str
+    charged: str
+    method: str
+    points_taken: int
+    points_given: int
+    tier: str
+    balance: int
+
+
+def preview_received(bench: Bench, order_id: OrderId) -> ParcelReceived:
+    """What was agreed for this parcel; refuses when none is expected."""
+    request = returns.open_request(bench.session, bench.me, order_id)
+    member = people.get(bench.session, bench.me)
+    difference = request.difference_cents
+    agreed = next((e.details.get("refund_cents", 0) for e in timeline.of(bench.session, request.order_id) if e.kind == "return_requested"), 0)
+    return ParcelReceived(
+        order_id=request.order_id,
+        kind=request.kind,
+        currency=bench.rules.currency,
+        refund=money(max(0, -difference) if request.kind == "exchange" else agreed),
+        charged=money(max(0, difference)),
+        method=request.method_label,
+        points_taken=0,
+        points_given=0,
+        tier=member.tier,
+        balance=member.points,
+    )
+
+
+@tool(Role.SUPPORT, preview=preview_received)
+def receive_return(bench: Bench, order_id: OrderId) -> ParcelReceived:
+    """Book a returned or exchanged parcel that came in: money, points, stock and tier follow. Waits for a yes."""
+    done = returns.receive(bench.session, bench.me, order_id, on=bench.today, key=bench.key, rules=bench.rules, actor=bench.actor)
+    return ParcelReceived(
+        order_id=done.order_id,
+        kind=done.kind,
+        currency=bench.rules.currency,
+        refund=money(done.refund_cents),
+        charged=money(done.charged_cents),
+        method=done.method_label,
+        points_taken=done.points_taken,
+        points_given=done.points_given,
+        tier=done.tier,
+        balance=done.balance,
+    )
 
 
 # --- inside -----------------------------------------------------------------------------

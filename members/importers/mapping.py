@@ -1,7 +1,7 @@
 """How does any shop's own export become a record?
 
-A TOML file says which file and column holds which of our fields; this module
-reads the files in the order members, products, orders, lines, events, reviews,
+A TOML file says which file and column holds which of our fields, and what the
+file's own words mean in ours; this module reads the files in the order members, products, orders, lines, events, reviews,
 judges every row, and writes all of it in one transaction.
 """
 
@@ -21,7 +21,7 @@ from sqlmodel import Session, col, func, select, update
 from members import lake, replay
 from members.database import Database
 from members.errors import BadInput
-from members.importers import reading
+from members.importers import reading, records
 from members.importers.report import Progress, Report, silent
 from members.program import Program
 from members.tables import Consent, Contact, Member, Order, OrderLine, Product, Review, Variant
@@ -142,14 +142,24 @@ def read_mapping(path: Path) -> dict[str, dict[str, Any]]:
 def _must_be_typed(file: str, name: str, table: Any) -> None:
     if not isinstance(table, dict) or not isinstance(table.get("columns", {}), dict):
         raise BadInput(f"{file}: [{name}] and [{name}.columns] must be tables.")
-    told = {**{key: table[key] for key in ("file", *_OPTIONS) if key in table}, **table.get("columns", {})}
-    wrong = [key for key, value in told.items() if not isinstance(value, str)]
+    columns, values = table.get("columns", {}), table.get("values", {})
+    told = {**{key: table[key] for key in ("file", *_OPTIONS) if key in table}, **columns}
+    wrong = [key for key, value in told.items() if not isinstance(value, str) and not (key in columns and _is_texts(value, FIELDS[name].get(key)))]
     if wrong:
         raise BadInput(f"{file}, [{name}]: {', '.join(wrong)} must be text.")
+    if not isinstance(values, dict) or any(
+        key not in columns or not isinstance(words, dict) or not _is_texts([*words.values()]) for key, words in values.items()
+    ):
+        raise BadInput(f"{file}: [{name}.values] needs a table of words for each field, and only for fields in [{name}.columns].")
     try:
         reading.instant_of(pd.Series([""]), table.get("date_format"))
     except ValueError as error:
         raise BadInput(f"{file}, [{name}]: date_format cannot be used: {error}") from error
+
+
+def _is_texts(value: Any, spec: Field | None = Field()) -> bool:
+    """Whether it is a list of texts; several columns can only be joined to a text."""
+    return spec is not None and spec.kind == "text" and isinstance(value, list) and all(isinstance(part, str) for part in value)
 
 
 # --- one table --------------------------------------------------------------------------
@@ -168,11 +178,13 @@ def _load_table(
     lake_folder: Path | None,
 ) -> None:
     path = folder / str(table["file"])
-    columns: dict[str, str] = table["columns"]
+    columns = {field: [told] if isinstance(told, str) else told for field, told in table["columns"].items()}
+    names = list(dict.fromkeys(name for told in columns.values() for name in told))
     seen: dict[tuple[Any, ...], tuple[int, Any]] = {}
     write = _Writer(session, report, table, events, lake_folder)
     done, total = 0, reading.count_rows(path)
-    for frame in reading.batches(path, list(dict.fromkeys(columns.values())), encoding=encoding or table.get("encoding")):
+    batches = records.batches if path.suffix.lower() in records.KINDS else reading.batches
+    for frame in batches(path, names, encoding=encoding or table.get("encoding")):
         report.read += len(frame)
         rows = _judge(frame, name, columns, table, path, report, today)
         fresh = list(_once(rows, _UNIQUE[name], seen, report, path.name))
@@ -180,16 +192,19 @@ def _load_table(
         progress(name, done := done + len(frame), total)
 
 
-def _judge(frame: pd.DataFrame, name: str, columns: dict[str, str], table: dict[str, Any], path: Path, report: Report, today: date) -> list[dict[str, Any]]:
+def _judge(
+    frame: pd.DataFrame, name: str, columns: dict[str, list[str]], table: dict[str, Any], path: Path, report: Report, today: date
+) -> list[dict[str, Any]]:
     """Typed rows of those that make sense; the first reason found rejects a row."""
     values, left = {"line": frame[reading.LINE]}, pd.Series(True, index=frame.index)
     misshapen = reading.misshapen(path, frame)
     report.reject(path.name, frame.loc[misshapen, reading.LINE], "the row does not have as many cells as the header")
     left &= ~misshapen
-    for field, column in columns.items():
-        spec = FIELDS[name][field]
-        read, wrong = _READERS[spec.kind](frame[column], table, today)
-        absent = reading.text_of(frame[column]) == ""
+    for field, told in columns.items():
+        spec, column = FIELDS[name][field], " and ".join(told)
+        cells = _cells(frame, told, table.get("values", {}).get(field, {}))
+        read, wrong = _READERS[spec.kind](cells, table, today)
+        absent = reading.text_of(cells) == ""
         bad = (absent & spec.required) | (wrong & ~absent)
         for reason, mask in ((f"{column} is empty", absent & spec.required), (f"{column} {_WANTED[spec.kind]}", wrong & ~absent)):
             report.reject(path.name, frame.loc[left & mask, reading.LINE], reason)
@@ -197,6 +212,15 @@ def _judge(frame: pd.DataFrame, name: str, columns: dict[str, str], table: dict[
         values[field] = read.where(~(absent | bad), None) if spec.kind != "text" else read
     typed = pd.DataFrame(values)[left].astype(object)
     return [{str(k): (None if v is not None and v != v else v) for k, v in row.items()} for row in typed.to_dict("records")]
+
+
+def _cells(frame: pd.DataFrame, columns: list[str], words: dict[str, str]) -> "pd.Series[Any]":
+    """A field's cells: one column or several joined, the file's own words put into ours."""
+    parts = [reading.text_of(frame[name]).replace(words) if words else frame[name] for name in columns]
+    if len(parts) == 1:
+        return parts[0]
+    texts = pd.concat([reading.text_of(part) for part in parts], axis=1)
+    return texts.apply(lambda row: ", ".join(text for text in row if text), axis=1).astype(object)
 
 
 def _once(

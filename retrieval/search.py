@@ -1,20 +1,27 @@
 """What answers this question?
 
-The one public search: BM25 and vectors, each over the kind asked for, fused by
-weighted score, filtered by price, category and stock, and cited. Knows nothing of who asks.
+The one public search: the question is read for limits and exclusions, put into
+the catalogue's words, asked of BM25 and vectors over the kind asked for, fused
+by weighted score, filtered, and cited. Knows nothing of who asks.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.documents import Entry
+from retrieval.filters import Filters as Filters
+from retrieval.filters import Said, passing, where
 from retrieval.index import Index
 from retrieval.keywords import Keywords
-from retrieval.words import gloss, has_han, terms
+from retrieval.query import read, tighter
+from retrieval.spelling import Spelling
+from retrieval.wording import word
+from retrieval.words import has_han, normal
 
 Kind = Literal["policy", "products"]
 Mode = Literal["fused", "bm25", "vectors"]
@@ -25,17 +32,7 @@ _DEEP = 200
 _VECTOR_SHARE = {"en": 0.85, "zh": 0.55}
 # BM25 has no scale of its own: its best hit counts as much as this cosine.
 _BEST_WORDS = 0.5
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What an entry must be; empty fields ask nothing. Money in minor units."""
-
-    least_cents: int | None = None
-    most_cents: int | None = None
-    category: str = ""
-    in_stock: bool = False
-    without: tuple[str, ...] = ()
+_ANYTHING = Filters()
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,9 @@ class Search:
         self._entries = {kind: list(entries) for kind, entries in self.index.entries.items()}
         self._place = {kind: {entry.id: n for n, entry in enumerate(entries)} for kind, entries in self._entries.items()}
         self._keywords = {kind: Keywords(entries) for kind, entries in self._entries.items()}
+        self._said = {kind: [Said(entry) for entry in entries] for kind, entries in self._entries.items()}
+        texts = (text for entries in self._entries.values() for entry in entries for text in (*entry.titles.values(), *entry.texts.values()))
+        self._spelling = Spelling(found for text in texts for found in re.findall(r"[a-z]+", normal(text)))
 
     def names_product(self, text: str) -> str | None:
         """The id of a product whose whole name stands in the text, the longest name first."""
@@ -89,23 +89,32 @@ class Search:
         """All entries of a kind."""
         return self._entries[kind]
 
-    def __call__(self, question: str, *, kind: Kind = "policy", limit: int = 5, mode: Mode = "fused", filters: Filters = Filters()) -> list[Hit]:
+    def __call__(self, question: str, *, kind: Kind = "policy", limit: int = 5, mode: Mode = "fused", filters: Filters = _ANYTHING) -> list[Hit]:
         """The best entries for a question in English or Chinese, best first."""
         entries = self._entries[kind]
         if not entries or not question.strip():
             return []
-        chinese = has_han(question)
-        rough = gloss(question) if chinese else ""
-        allowed = np.array([_passes(entry, filters) for entry in entries])
-        words = self._keywords[kind].scores(question, also=[rough] if rough else []) * allowed
-        cosines = self._cosines(kind, rough if chinese and not self.index.embed.reads_chinese else question, filters, allowed) if mode != "bm25" else {}
+        asked, filters = self._read(question, kind, filters)
+        chinese, keywords = has_han(asked), self._keywords[kind]
+        wording = word(asked, self._spelling, keywords.knows)
+        allowed = np.array(passing(self._said[kind], filters))
+        words = keywords.scores(asked if chinese else "", ideas=[idea[1:] if chinese else idea for idea in wording.ideas]) * allowed
+        meant = wording.phrase if not chinese or not self.index.embed.reads_chinese else asked
+        cosines = self._cosines(kind, meant, filters, allowed) if mode != "bm25" else {}
         return self._fuse(kind, words, cosines, mode, _VECTOR_SHARE["zh" if chinese else "en"], limit)
+
+    def _read(self, question: str, kind: Kind, filters: Filters) -> tuple[str, Filters]:
+        """The words of a wish for goods, and the filters it names; rules are asked as they are put."""
+        if kind == "policy":
+            return question, filters
+        asked = read(question)
+        return asked.words or question, tighter(filters, asked.filters)
 
     def _cosines(self, kind: Kind, question: str, filters: Filters, allowed: NDArray[np.bool_]) -> dict[str, float]:
         if not question.strip() or not allowed.any():
             return {}
         vector = self.index.embed([question])[0]
-        found = self.index.nearest(kind, vector, limit=_DEEP, where=_where(filters))
+        found = self.index.nearest(kind, vector, limit=_DEEP, where=where(filters))
         return {entry_id: value for entry_id, value in found.items() if entry_id in self._place[kind] and allowed[self._place[kind][entry_id]]}
 
     def _fuse(self, kind: Kind, words: NDArray[np.float32], cosines: dict[str, float], mode: Mode, share: float, limit: int) -> list[Hit]:
@@ -119,40 +128,6 @@ class Search:
         scores = {e: share * cosines.get(e, far) + (1 - share) * _BEST_WORDS * float(words[place[e]]) / most for e in named}
         ranks = {name: {e: rank for rank, e in enumerate(order, start=1)} for name, order in (("bm25", by_words), ("vectors", by_vector))}
         return [
-            Hit(entries[place[e]], scores[e], float(words[place[e]]), cosines.get(e, 0.0), {name: mine[e] for name, mine in ranks.items() if e in mine})
+            Hit(entries[place[e]], scores[e], float(words[place[e]]), cosines.get(e, 0.0), ranks={name: mine[e] for name, mine in ranks.items() if e in mine})
             for e in sorted(scores, key=lambda e: (-scores[e], e))[:limit]
         ]
-
-
-def _passes(entry: Entry, filters: Filters) -> bool:
-    facts = entry.facts
-    price = facts.get("price_cents")
-    if filters.most_cents is not None and (not isinstance(price, int) or price > filters.most_cents):
-        return False
-    if filters.least_cents is not None and (not isinstance(price, int) or price < filters.least_cents):
-        return False
-    if filters.category and facts.get("category") != filters.category:
-        return False
-    if filters.in_stock and not facts.get("in_stock"):
-        return False
-    return not (filters.without and _names(entry, filters.without))
-
-
-def _names(entry: Entry, words: Sequence[str]) -> bool:
-    """Whether an entry names one of the excluded words, in either language."""
-    there = {term for text in (*entry.titles.values(), *entry.texts.values()) for term in terms(text)}
-    return any(there & set(terms(f"{word} {gloss(word)}")) for word in words)
-
-
-def _where(filters: Filters) -> dict[str, Any] | None:
-    """The same filters for Chroma, so that its nearest entries already pass them."""
-    tests: list[dict[str, Any]] = []
-    if filters.most_cents is not None:
-        tests.append({"price_cents": {"$lte": filters.most_cents}})
-    if filters.least_cents is not None:
-        tests.append({"price_cents": {"$gte": filters.least_cents}})
-    if filters.category:
-        tests.append({"category": filters.category})
-    if filters.in_stock:
-        tests.append({"in_stock": True})
-    return None if not tests else tests[0] if len(tests) == 1 else {"$and": tests}

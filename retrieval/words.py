@@ -8,6 +8,7 @@ cannot read Chinese at all.
 import logging
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -17,7 +18,7 @@ LEXICON = Path(__file__).with_name("lexicon.tsv")
 _HAN = re.compile(r"[\u3400-\u9fff]+")
 _LATIN = re.compile(r"[a-z0-9]+(?:[’'.][a-z0-9]+)*")
 # Words so common that they say nothing about what is wanted.
-_STOP_EN = frozenset(
+STOP_EN = frozenset(
     [
         "a",
         "an",
@@ -95,7 +96,7 @@ _STOP_EN = frozenset(
         "id",
     ]
 )
-_STOP_ZH = frozenset(
+STOP_ZH = frozenset(
     [
         "的",
         "了",
@@ -162,9 +163,9 @@ def normal(text: str) -> str:
 def terms(text: str) -> list[str]:
     """Search terms: stemmed English words, Chinese words and their character pairs."""
     text = normal(text)
-    found = [stem(word) for word in _LATIN.findall(text) if word not in _STOP_EN]
+    found = [stem(word) for word in _LATIN.findall(text) if word not in STOP_EN]
     for run in _HAN.findall(text):
-        found += [word for word in _cut(run) if word not in _STOP_ZH]
+        found += [word for word in _cut(run) if word not in STOP_ZH]
         found += [f"{a}{b}" for a, b in zip(run, run[1:], strict=False)]
     return found
 
@@ -190,26 +191,36 @@ def stem(word: str) -> str:
 
 def gloss(text: str) -> str:
     """A Chinese text as rough English, longest lexicon term first; English parts stay."""
+    return " ".join(synonyms(piece)[0] if synonyms(piece) else piece for piece in pieces(text) if synonyms(piece) or not has_han(piece))
+
+
+def pieces(text: str) -> list[str]:
+    """A text cut into terms of the lexicon, longest first, unknown Chinese runs and the rest."""
     known, longest = _lexicon()
     out: list[str] = []
-    place = 0
+    place, before = 0, 0
     text = normal(text)
     while place < len(text):
-        if not _HAN.match(text[place]):
-            end = next((n for n in range(place, len(text)) if _HAN.match(text[n])), len(text))
-            out.append(text[place:end].strip())
-            place = end
-            continue
-        size = next((n for n in range(min(longest, len(text) - place), 0, -1) if text[place : place + n] in known), 0)
+        size = next((n for n in range(min(longest, len(text) - place), 0, -1) if text[place : place + n] in known), 0) if _HAN.match(text[place]) else 0
         if size:
-            out.append(known[text[place : place + size]][0])
+            out += [*_runs(text[before:place]), text[place : place + size]]
+            before = place + size
         place += size or 1
-    return " ".join(word for word in out if word)
+    return [*out, *_runs(text[before:])]
+
+
+def _runs(text: str) -> list[str]:
+    return [run.strip() for run in re.findall(r"[\u3400-\u9fff]+|[^\u3400-\u9fff]+", text) if run.strip()]
 
 
 def synonyms(term: str) -> tuple[str, ...]:
     """The English words the lexicon gives for a Chinese term; none for an unknown one."""
     return _lexicon()[0].get(term, ())
+
+
+def known_terms() -> Iterable[str]:
+    """Every Chinese term of the lexicon."""
+    return _lexicon()[0].keys()
 
 
 def kind_of(term: str) -> str:

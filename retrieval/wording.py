@@ -77,6 +77,7 @@ def _chinese(piece: str, known: Callable[[str], bool]) -> list[tuple[str, ...]]:
     if not english:
         return [(run,) for run in jieba.cut(piece) if run not in STOP_ZH and (len(run) > 1 or known(run))]
     # The lexicon's first English word is the likeliest, unless only another one is sold here.
+    english = english if any(map(known, english)) else tuple(dict.fromkeys([*english, *(other for one in english for other in same(one))]))
     ordered = sorted(english, key=lambda one: not known(one))
     return [(piece, *ordered)]
 

@@ -103,9 +103,11 @@ class Search:
             return []
         asked, filters = self._read(question, kind, filters)
         chinese, keywords = has_han(asked), self._keywords[kind]
-        wording = word(asked, self._spelling, keywords.knows)
+        wording = word(asked, self._spelling, keywords.knows, without=filters.without)
         allowed = np.array(passing(self._said[kind], filters))
-        words = keywords.scores(asked if chinese else "", ideas=[idea[1:] if chinese else idea for idea in wording.ideas]) * allowed
+        # Chinese terms are counted with their character pairs; their ideas add the English.
+        ideas = [*(idea[1:] if chinese else idea for idea in wording.ideas), wording.free]
+        words = keywords.scores(asked if chinese else "", ideas=ideas) * allowed
         meant = wording.phrase if not chinese or not self.index.embed.reads_chinese else asked
         cosines = self._cosines(kind, meant, filters, allowed) if mode != "bm25" else {}
         hits = self._fuse(kind, words, cosines, mode, _VECTOR_SHARE["zh" if chinese else "en"], limit)

@@ -6,12 +6,12 @@ words the catalogue uses, the keywords all alternatives.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jieba
 
-from retrieval.alike import same
+from retrieval.alike import lacking, same
 from retrieval.spelling import Spelling, mend_chinese
 from retrieval.words import STOP_EN, STOP_ZH, has_han, normal, pieces, synonyms, terms
 
@@ -21,14 +21,15 @@ _LONGEST_PHRASE = 3
 
 @dataclass(frozen=True)
 class Wording:
-    """What is wanted: each idea as its alternative phrases, and one English phrase."""
+    """What is wanted: each idea as its alternative phrases, one English phrase, and how goods free of what is excluded are called."""
 
     ideas: tuple[tuple[str, ...], ...]
     phrase: str
+    free: tuple[str, ...] = ()
 
 
-def word(text: str, spelling: Spelling, known: Callable[[str], bool]) -> Wording:
-    """The wording of a wish; `known` says whether the catalogue has every word of a phrase."""
+def word(text: str, spelling: Spelling, known: Callable[[str], bool], *, without: Sequence[str] = ()) -> Wording:
+    """The wording of a wish for goods without some things; `known` says whether the catalogue has every word of a phrase."""
     ideas: list[tuple[str, ...]] = []
     phrase: list[str] = []
     for piece in pieces(mend_chinese(normal(text))):
@@ -42,7 +43,10 @@ def word(text: str, spelling: Spelling, known: Callable[[str], bool]) -> Wording
             found = _english(said)
             ideas += found
             phrase += _rewritten(piece, said, found, known)
-    return Wording(tuple(ideas), " ".join(part for part in phrase if part))
+    # What is excluded still says what is wanted: tea without caffeine is herbal or decaf.
+    free = tuple(named for one in without for named in lacking(one) if known(named))
+    leading = next((named for named in free if not has_han(named)), "")
+    return Wording(tuple(ideas), " ".join(part for part in [leading, *phrase] if part), free)
 
 
 def _english(words: list[str]) -> list[tuple[str, ...]]:

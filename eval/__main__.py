@@ -46,22 +46,61 @@ def answers(
 
 
 @app.command()
-def search(home: Home = None, json_to: Json = None) -> None:
-    """recall@k, nDCG@10, MRR of BM25, vectors and fused, by language, on graded policy and product queries."""
-    from eval import search_quality, worlds
+def search(
+    home: Home = None,
+    json_to: Json = None,
+    catalogue: Annotated[Path | None, typer.Option(help="Your products (YAML, JSON, CSV, Parquet, XLSX) instead of the demo shop.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="TOML that maps them, as for `patron import files`; guessed from the column names when left out.")
+    ] = None,
+    documents: Annotated[Path | None, typer.Option(help="A folder of your policy documents in Markdown.")] = None,
+    queries: Annotated[Path | None, typer.Option(help="Your queries, JSON lines: qid, lang, query, perhaps kind.")] = None,
+    qrels: Annotated[Path | None, typer.Option(help="Their answers, tab-separated: qid, id, grade.")] = None,
+) -> None:
+    """recall@k, nDCG@10, MRR of BM25, vectors and fused, by language and kind of query, on ours or your graded queries."""
+    from eval import own_files, search_quality, worlds
+    from members.errors import BadInput
 
-    desk = worlds.demo_desk(home)
+    try:
+        if (queries is None) != (qrels is None) or ((catalogue or documents) and queries is None) or (mapping and not catalogue):
+            raise BadInput("Give --queries and --qrels together; --catalogue and --documents need both, and --mapping needs --catalogue.")
+        asked = search_quality.read_queries(queries, qrels) if queries and qrels else None
+        desk = own_files.desk_of(catalogue, documents, told=mapping, home=home) if catalogue or documents else worlds.demo_desk(home)
+        if asked is None:
+            by_kind, unknown = {kind: search_quality.packaged(kind) for kind in search_quality.KINDS}, []
+        else:
+            given = {"policy": documents or not catalogue, "products": catalogue or not documents}
+            by_kind, unknown = search_quality.belongs(desk.search, asked, [kind for kind in search_quality.KINDS if given[kind]])
+    except BadInput as error:
+        console.print(f"[red]{error}[/red]", highlight=False)
+        sys.exit(2)
+    if unknown:
+        console.print(f"[yellow]{len(unknown)} graded ids are not there, such as {', '.join(unknown[:3])}: nothing can find them.[/yellow]", highlight=False)
+    # In a file or a pipe there is room for every column.
+    console.width = console.width if console.is_terminal else 110
     figures: dict[str, Any] = {}
-    names = ["recall@1", "recall@5", "recall@20", "nDCG@10", "MRR", "hit@1"]
-    for kind in ("policy", "products"):
-        found = search_quality.measure(desk.search, kind)
-        rows = [[mode, language, *(f"{found[(mode, language)][n]:.3f}" for n in names)] for mode in search_quality.MODES for language in ("en", "zh", "all")]
-        _table(f"Search: {kind}", ["mode", "language", *names], rows)
-        figures[kind] = {f"{mode}/{language}": values for (mode, language), values in found.items()}
-    figures["silence"] = search_quality.silence(desk)
-    console.print("Nothing found where there is nothing: " + ", ".join(f"{k} {v:.0%}" for k, v in figures["silence"].items()))
+    for kind, mine in by_kind.items():
+        found = search_quality.measure(desk.search, kind, mine)
+        _table(f"Search: {kind}", ["language", "query", "queries", "mode", *search_quality.MEASURES], _search_rows(found))
+        heard = search_quality.silence(desk.search, kind, mine)
+        console.print(
+            f"{kind}: silent on {heard['silent']:.0%} of {heard['without an answer']:.0f} without an answer, not on {heard['answered']:.0%} of the others."
+        )
+        figures[kind] = {"measures": {"/".join(key): values for key, values in found.items()}, "silence": heard}
     desk.close()
     _json(json_to, figures)
+
+
+def _search_rows(found: dict[tuple[str, str, str], dict[str, float]]) -> list[list[str]]:
+    """A row for each language, kind of query and mode, “all” last."""
+    from eval import search_quality
+
+    order = {mode: place for place, mode in enumerate(search_quality.MODES)}
+    keys = sorted(found, key=lambda key: (key[1] == "all", key[1], key[2] == "all", key[2], order[key[0]]))
+    return [
+        [lang, what, f"{found[(mode, lang, what)]['queries']:.0f}", mode, *(f"{found[(mode, lang, what)][n]:.3f}" for n in search_quality.MEASURES)]
+        for mode, lang, what in keys
+    ]
 
 
 @app.command()

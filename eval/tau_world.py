@@ -86,7 +86,13 @@ def _orders(session: Session) -> dict[str, Any]:
 
 def _order(order: Any, lines: list[Any], paid: list[Any], request: Any | None, options: dict[str, Any]) -> dict[str, Any]:
     items = [
-        {"name": line.description, "product_id": line.product_id, "item_id": line.variant_id, "price": line.unit_price_cents / 100, "options": options[line.variant_id]}
+        {
+            "name": line.description,
+            "product_id": line.product_id,
+            "item_id": line.variant_id,
+            "price": line.unit_price_cents / 100,
+            "options": options[line.variant_id],
+        }
         for line in sorted(lines, key=lambda line: line.position)
         for _ in range(line.quantity)
     ]

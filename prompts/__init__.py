@@ -6,6 +6,7 @@ text asks for and does not get is an error, never an empty slot.
 
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -33,15 +34,48 @@ def render(name: str, /, **values: Any) -> str:
 
 def phrase(language: str, name: str, /, *, turn: int = 0, **values: Any) -> str:
     """One of the embedded model's answers, from the macro of that name in the language's file."""
-    template: Template = _texts().get_template(f"embedded/answers.{language}.jinja")
-    module = template.make_module({"language": language, "pick": _picker(turn), **values})
+    module = _phrases(language).make_module({"language": language, "pick": _picker(turn), **values})
     macro: Callable[[], str] = getattr(module, name)
     return _tidy(str(macro()))
 
 
+def phrases_source(language: str) -> str:
+    """All phrase files of a language as one text."""
+    return "\n".join((FOLDER / "embedded" / f"{part}.{language}.jinja").read_text(encoding="utf-8") for part in ("answers", "service"))
+
+
+@cache
+def _phrases(language: str) -> Template:
+    return _texts().from_string(phrases_source(language))
+
+
 def has_phrase(language: str, name: str) -> bool:
-    """Whether the language's file has a macro of that name."""
-    return f"macro {name}(" in (FOLDER / "embedded" / f"answers.{language}.jinja").read_text(encoding="utf-8")
+    """Whether the language has a macro of that name."""
+    return f"macro {name}(" in phrases_source(language)
+
+
+@cache
+def _refusals() -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads((FOLDER / "embedded" / "refusals.toml").read_text(encoding="utf-8"))
+
+
+def refusal(language: str, record: Mapping[str, Any], *, today: str) -> str | None:
+    """Why a rule says no, what is possible instead, and where it is written; None for a rule without words of its own."""
+    place, said = LANGUAGES.index(language), _refusals()
+    wordings = said["rule"].get(str(record.get("rule", "")))
+    if wordings is None:
+        return None
+    states = said["state"]
+    values = {
+        "r": defaultdict(str, record),
+        "d": lambda on: formats.day(on, language, today) if on else "",
+        "state_word": lambda state: states[state][place] if state in states else str(state).replace("_", " "),
+    }
+    instead = said["instead"].get(str(record.get("instead", "")), ["", ""])[place]
+    text = (" " if language == "en" else "").join(part for part in (wordings[place], instead) if part)
+    cited = record.get(f"citation_{language}")
+    mark = "" if not cited else f" [{cited}]" if language == "en" else f"［{cited}］"
+    return _tidy(_texts().from_string(text).render(**values) + mark)
 
 
 def _picker(turn: int) -> Callable[..., str]:
@@ -93,3 +127,13 @@ def examples() -> dict[str, list[tuple[str, str, str]]]:
         rows: Sequence[str] = path.read_text(encoding="utf-8").splitlines()
         found[path.stem] = [tuple(row.split("\t", 2)) for row in rows if row.strip()]  # type: ignore[misc]
     return found
+
+
+@cache
+def _behind() -> dict[str, str]:
+    return tomllib.loads((FOLDER / "embedded" / "labels.toml").read_text(encoding="utf-8"))
+
+
+def tool_of(label: str) -> str:
+    """The tool behind a label of the examples: the one of that name unless the file says another."""
+    return _behind().get(label, label)

@@ -26,7 +26,7 @@ from members.access import Caller, Role
 from members.database import Database
 from members.errors import BadInput, NotAllowed, Refusal, RuleBroken
 from members.tables import Approval, AuditEntry
-from tools.bench import Bench, Means, Record
+from tools.bench import Bench, Means, Record, money
 
 log = logging.getLogger("patron.tools")
 CALLS_A_TURN = 8
@@ -333,7 +333,9 @@ def _values(found: Tool, typed: BaseModel) -> dict[str, Any]:
 
 def refused(refusal: Refusal) -> dict[str, Any]:
     """A refusal as the record a model and the phrases read."""
-    details = {k: v if isinstance(v, str | int) else str(v) for k, v in refusal.details.items() if v is not None}
+    details: dict[str, Any] = {k: v if isinstance(v, str | int) else str(v) for k, v in refusal.details.items() if v is not None}
+    # Money leaves the tools as decimal strings, in refusals as in records.
+    details = {k.removesuffix("_cents"): money(int(v)) if k.endswith("_cents") else v for k, v in details.items()}
     return {"code": refusal.code, "fact": refusal.fact, "instead": refusal.instead, "passage": refusal.passage, **details}
 
 

@@ -29,6 +29,7 @@ class MyProfile(Record):
     phone: str | None
     language: str
     address: str | None
+    address_parts: dict[str, str] | None
     pays_with: list[str]
     agreed_to: list[str]
     not_agreed_to: list[str]
@@ -49,6 +50,7 @@ def my_profile(bench: Bench) -> MyProfile:
         phone=people.mask("phone", reach["phone"]) if "phone" in reach else None,
         language=member.language,
         address=place,
+        address_parts={part: getattr(home, part) for part in ("line1", "line2", "city", "region", "postcode", "country")} if home else None,
         pays_with=[m.label or m.kind for m in people.payment_methods(session, member.id)],
         agreed_to=sorted(c for c, yes in agreed.items() if yes),
         not_agreed_to=sorted(c for c, yes in agreed.items() if not yes),

@@ -96,6 +96,7 @@ class OrderOptions(Record):
     articles: list[OrderArticle]
     methods: list[Method]
     ship_to: str
+    ship_to_parts: dict[str, str]
 
 
 @tool(Role.MEMBER, staff=True)
@@ -119,6 +120,7 @@ def order_options(bench: Bench, order_id: OrderId) -> OrderOptions:
         articles=[_article(bench, line) for line in goods[:12]],
         methods=[_method(card, first) for card in people.payment_methods(session, bench.me)],
         ship_to=place_of(order.ship_to),
+        ship_to_parts={part: str(order.ship_to.get(part, "")) for part in changes.ADDRESS},
     )
 
 

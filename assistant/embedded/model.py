@@ -9,7 +9,7 @@ results so far, and what it returns is worded by the phrase files.
 import json
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -23,37 +23,20 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 import prompts
-from assistant.embedded import slots, wish
+from assistant.embedded import service, slots, wish
 from assistant.embedded import turn as turns
 from assistant.embedded.excerpt import excerpt
 from assistant.embedded.router import Guess, Router
-from assistant.embedded.skills import NOTHING, SKILLS, Call, Say
+from assistant.embedded.skills import NOTHING, SKILLS, Call, Say, by_schema
 from assistant.embedded.turn import NOTE, Result, Turn
 from retrieval.embed import Embeds
 from retrieval.words import has_han
+from tools.gateway import FOR_MEMBER
 
-_COMMON = ("greeting", "thanks", "goodbye", "what_can_you_do", "yes", "no", "out_of_scope")
-# Labels that several tools or none stand behind; every other label is a tool's name.
-_BEHIND = {
-    "points": ("points_balance", "points_history", "points_expiring"),
-    "tier_and_benefits": ("tier_status", "tier_what_if"),
-    "recommend_for_me": [
-        "recommend_for_me",
-        "return_item",
-        "exchange_item",
-        "change_address",
-        "change_payment",
-        "change_items",
-        "coupons",
-        "redeem_points",
-        "complaint",
-        "talk_to_person",
-        "change_consent",
-        "export_data",
-        "erase_me",
-        "campaigns_for_me",
-    ],
-}
+COMMON = ("greeting", "thanks", "goodbye", "what_can_you_do", "yes", "no", "out_of_scope")
+# Importing a module of stories declares them.
+STORIES = (service,)
+_BLANK: dict[str, Any] = {"r": {}, "a": {"about": None}, "today": "", "name": "", "role": "", "shown": 0, "said": "", "cited": ""}
 # Below this chance the two likeliest readings are offered; see `python -m eval routing`.
 _SURE, _CLAUSE_SURE = 0.25, 0.52
 _CLAUSES = re.compile(
@@ -70,9 +53,6 @@ _OF_OTHERS = re.compile(
 _CONTACTS = re.compile(
     r"(?:phone|mobile|e-?mail address|home address|phone number)s?\b.*\b(?:of|for)\b|['’]s (?:phone|number|e-?mail|address|mobile)|(?:电话|手机号|邮箱|地址)(?:给我|发我|是多少|是什么)|的(?:电话|手机号|住址)"
 )
-_STAFF_WRITES = re.compile(
-    r"\b(?:put|add|credit|give|grant|gift|refund|cancel|book)\b.*\b(?:points?|order|coupon|voucher|money)\b|(?:加|补|送|扣)\s*\d+\s*(?:个)?(?:积)?分|给.*(?:退款|取消订单)"
-)
 _REFUND = re.compile(r"refund|money|reimburs|退款|退.{0,4}钱|钱.{0,4}退|到账")
 # Of an article named in full these words decide; the classifier has never seen its name.
 _OF_ARTICLE = {
@@ -83,14 +63,41 @@ _OF_ARTICLE = {
     ),
 }
 _OWN_ORDERS = ("my_orders", "order_status")
+# What a question for a missing piece may be answered by.
+_GIVEN = frozenset(("articles", "variant", "method", "address", "where", "code", "points", "reason", "language"))
+# Readings that a piece given by itself is easily taken for.
+_GOODS = ("search_products", "product_details", "recommend_for_me", "out_of_scope", "my_orders", "order_status", "exchange_item", "change_items", "return_item")
+_FAMILY = {
+    "return_item": (*_GOODS, "change_payment", "redeem_points"),
+    "exchange_item": (*_GOODS, "change_payment"),
+    "change_items": (*_GOODS, "change_payment"),
+    "change_payment": ("out_of_scope", "my_profile", "ask_policy", "redeem_points"),
+    "change_address": ("out_of_scope", "my_profile", "order_status"),
+    "apply_coupon": ("coupons", "best_coupon", "out_of_scope", "my_orders", "order_status"),
+    "redeem_points": ("points_balance", "out_of_scope", "points_history"),
+    "cancel_order": (*_GOODS,),
+}
+
+
+# Requests whose arguments may fill the whole message: a clause of it is rarely a request of its own.
+_SERVICE = frozenset(
+    "cancel_order return_item exchange_item change_items change_address change_payment apply_coupon redeem_points change_consent change_language "
+    "erase_me keep_account export_data transfer_points complaint talk_to_person adjust_points receive_return".split()
+)
+_CORRECTS = re.compile(
+    r"^\s*(?:no\b|nope\b|not (?:that|the|this)|wrong|actually|sorry|wait|hang on|i meant?|i said|instead|make it|rather|use|with|but|and|also|only|just|to my|on my|via|change (?:it|that)|the other)\b|"
+    r"\binstead\b|\bthe other (?:one|order)\b|^\s*(?:不是|不对|错了|等等|换成|改成|用|还有|另外|再|只|应该|是|我是说|我说的)|另一[个单笔]",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One clause with what it was read as."""
+    """One clause with what it was read as, and what was said of the same request before."""
 
     label: str
     text: str
+    told: tuple[str, ...] = ()
 
 
 class EmbeddedModel(BaseChatModel):
@@ -108,13 +115,13 @@ class EmbeddedModel(BaseChatModel):
 
     def bind_tools(self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
         """Remember the tools' names; their schemas are the gateway's to enforce."""
-        names = [convert_to_openai_tool(tool)["function"]["name"] for tool in tools]
-        return self.bind(tool_names=names)
+        functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
+        return self.bind(tool_schemas={function["name"]: function.get("parameters", {}) for function in functions})
 
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
     ) -> ChatResult:
-        turn = turns.read(messages, kwargs.get("tool_names") or [], self.sells)
+        turn = turns.read(messages, kwargs.get("tool_schemas") or {}, self.sells)
         return ChatResult(generations=[ChatGeneration(message=self.answer(turn))])
 
     def answer(self, turn: Turn) -> AIMessage:
@@ -141,37 +148,39 @@ class EmbeddedModel(BaseChatModel):
 
     def steps(self, turn: Turn) -> list[_Step] | Say:
         """What the message asks for, clause by clause; or what to ask back."""
-        foreign = turn.role == "member" and (_OF_OTHERS.search(turn.text.lower()) or self._names_another_member(turn))
+        guesses: list[Guess] = self.router.guess(turn.text, self._labels(turn))
+        best = guesses[0]
+        # “Send it to my mum's address” and “give my wife's account my points” name others without looking into their record.
+        harmless = best.label in ("change_address", "transfer_points") and best.chance > 0.4
+        foreign = turn.role == "member" and not harmless and (_OF_OTHERS.search(turn.text.lower()) or self._names_another_member(turn))
         if foreign:
             return Say("not_mine_member_data")
         if turn.role == "marketer" and _CONTACTS.search(turn.text.lower()):
             return Say("no_contacts")
-        if turn.role == "support" and _STAFF_WRITES.search(turn.text.lower()):
-            return Say("cannot_do_bare")
         goes_on = self._continued(turn)
         if goes_on:
             return [goes_on]
-        meant = self._meant(turn)
+        meant = self._meant(turn, best)
         if meant:
             of_focus = meant == "member_insight" and not turn.slots.member_ids and turn.focus("member_id")
             return [_Step(meant, {"en": "she", "zh": "她"}[turn.language] if of_focus else turn.text)]
-        guesses = self.router.guess(turn.text, self._labels(turn))
-        several = self._clauses(turn, guesses)
+        several = self._clauses(turn, guesses) or self._each_order(turn, best)
         if several:
             return several
-        best = guesses[0]
         if best.label == "out_of_scope" and best.chance < 0.5 and guesses[1].label == "ask_policy":
             # A question of the shop's that the policy may answer is better looked up than turned away.
             return [_Step("ask_policy", turn.text)]
         if turn.slots.tiers and {g.label for g in guesses[:2]} == {"tier_status", "ask_policy"}:
             return [_Step("tier_status", turn.text)]
-        if best.chance < _SURE and best.label not in _COMMON:
+        if best.chance < _SURE and best.label not in COMMON:
             return self._unsure(turn, guesses)
         return [_Step(best.label, turn.text)]
 
-    def _meant(self, turn: Turn) -> str | None:
-        """What arguments and conversation decide before the classifier is asked."""
+    def _meant(self, turn: Turn, best: Guess) -> str | None:
+        """What arguments and conversation decide whatever the classifier says."""
         text = turn.text.lower()
+        if best.label in _SERVICE and best.chance > 0.35:
+            return None
         if turn.role == "member" and turn.slots.order_ids and _REFUND.search(text) and not re.search(r"\bcancel (?:it|this|#?[ow\d])|给我取消|帮我取消", text):
             return "order_status"
         if turn.last_tool() == "tier_and_benefits" and len(text) < 40 and (turn.slots.amounts or wish.bare_number(text)) and wish.continues(turn.text):
@@ -193,10 +202,7 @@ class EmbeddedModel(BaseChatModel):
 
     def _labels(self, turn: Turn) -> list[str]:
         """What may be asked of this caller: the labels behind the tools bound."""
-        labels = list(_COMMON)
-        for tool in turn.tools:
-            labels += _BEHIND.get(tool, (tool,))
-        return labels
+        return labels_of(self.router.labels, turn.tools)
 
     def _names_another_member(self, turn: Turn) -> bool:
         mine = {r.record.get("member_id") for r in turn.past if r.tool == "my_profile"}
@@ -208,8 +214,12 @@ class EmbeddedModel(BaseChatModel):
         if chosen:
             return _Step(chosen, turn.note.get("of", turn.text))
         asked, label = turn.note.get("asks"), turn.note.get("label", "")
+        before = tuple(turn.note.get("told", ()))
         if asked and self._answers(turn, asked):
-            return _Step(label, turn.text)
+            return _Step(label, turn.text, before)
+        waits = turn.note.get("waits")
+        if waits and self._corrects(turn, waits):
+            return _Step(waits, turn.text, before)
         if wish.is_pointing(turn.text) and turn.slots.place:
             label = self._pointed(turn)
             if label:
@@ -220,13 +230,37 @@ class EmbeddedModel(BaseChatModel):
             return _Step("search_products", turn.text)
         return None
 
+    def _corrects(self, turn: Turn, waits: str) -> bool:
+        """Whether a message changes what was just proposed: “no, the blue one”, “use my PayPal instead”."""
+        best: Guess = self.router.guess(turn.text, self._labels(turn))[0]
+        if best.label == waits:
+            return not (set(turn.slots.order_ids) - set(slots.read(" ".join(turn.note.get("told", ())), turn.today).order_ids)) or best.chance < 0.6
+        own = best.label in ("yes", "no", "thanks", "goodbye", "talk_to_person", "complaint") and best.chance > 0.6 and len(turn.text) < 25
+        return _CORRECTS.search(turn.text) is not None and not own and (best.chance < 0.9 or best.label in _FAMILY.get(waits, ()) or len(turn.text) < 60)
+
     def _answers(self, turn: Turn, asked: str) -> bool:
-        """Whether a short message gives what was asked for rather than opening something new."""
+        """Whether a message gives what was asked for rather than opening something new."""
+        if asked in _GIVEN:
+            best: Guess = self.router.guess(turn.text, self._labels(turn))[0]
+            label = turn.note.get("label", "")
+            if best.label in ("yes", "no", "talk_to_person", "goodbye", "complaint") and best.chance > 0.6:
+                return False
+            return best.label == label or best.label in _FAMILY.get(label, ()) or best.chance < 0.85 or len(turn.text) < 25
         if asked == "order":
             return bool(turn.slots.order_ids or (turn.slots.place and wish.is_pointing(turn.text)) or (len(turn.text) < 40 and self._vague(turn)))
         if asked == "member":
             return bool(turn.slots.member_ids or turn.slots.emails or turn.slots.phones) or (len(turn.text) < 30 and self._vague(turn))
         return len(turn.text) < 60 and self._vague(turn, 0.85)
+
+    def _each_order(self, turn: Turn, best: Guess) -> list[_Step] | None:
+        """“Cancel #W1 and #W2”: one request, done for each order named."""
+        ids = turn.slots.order_ids
+        if best.label not in ("cancel_order", "order_status") or best.chance < 0.5 or not 1 < len(ids) <= 4:
+            return None
+        bare = turn.text
+        for order in ids:
+            bare = re.sub(re.escape(order), " ", bare, flags=re.IGNORECASE)
+        return [_Step(best.label, f"{bare.strip()} {order}") for order in ids]
 
     def _vague(self, turn: Turn, below: float = 0.7) -> bool:
         best: Guess = self.router.guess(turn.text, self._labels(turn))[0]
@@ -265,10 +299,12 @@ class EmbeddedModel(BaseChatModel):
             return None
         labels = self._labels(turn)
         read = [(part, self.router.guess(part, labels)[0]) for part in parts]
-        clear = [(part, guess) for part, guess in read if guess.chance >= _CLAUSE_SURE and guess.label not in _COMMON]
+        clear = [(part, guess) for part, guess in read if guess.chance >= _CLAUSE_SURE and guess.label not in COMMON]
         distinct = {guess.label for _, guess in clear}
         orders = {order for part, _ in clear for order in slots.read(part, turn.today).order_ids}
         if len(clear) < 2 or (len(distinct) < 2 and len(orders) < 2) or (whole[0].chance > 0.97 and len(orders) < 2):
+            return None
+        if whole[0].label in _SERVICE and len(orders) < 2 and min(guess.chance for _, guess in clear) < 0.8:
             return None
         return [_Step(guess.label, part) for part, guess in clear]
 
@@ -296,6 +332,11 @@ class EmbeddedModel(BaseChatModel):
         if say.phrase == "ask_policy" and say.record.get("passages"):
             first = say.record["passages"][0]
             values |= {"said": excerpt(say.record["question"], first["text"], self.embed), "cited": first["citation"]}
+        if say.phrase == "refused" and say.record.get("rule"):
+            return refusal_text(say.record, language=turn.language, today=turn.today.isoformat())
+        if say.phrase.endswith("_waiting") and (say.record.get("facts") or {}).get("member_id"):
+            bare = say.phrase.removesuffix("_waiting").removesuffix(FOR_MEMBER)
+            return _for_staff(bare, say.record, language=turn.language, today=turn.today.isoformat(), suffix="waiting")
         if say.phrase == "refused" and say.record.get("code") not in ("not_found", "rule_broken", "bad_input", "not_allowed"):
             return prompts.phrase(turn.language, "say_more", turn=turn.number, **values)
         text = prompts.phrase(turn.language, say.phrase, turn=turn.number, **values)
@@ -303,8 +344,11 @@ class EmbeddedModel(BaseChatModel):
 
 
 def _facing(turn: Turn, step: _Step, *, alone: bool = True) -> Turn:
-    """The turn as seen from one clause: its own words and slots."""
+    """The turn as seen from one clause: its own words and slots, with what was said of the request before."""
     note = {**turn.note, "label_now": step.label}
+    if step.told:
+        earlier = slots.read("\n".join(step.told), turn.today, cities=turn.cities())
+        return replace(turn, slots=slots.merged(earlier, turn.slots), note=note, said=(*step.told, step.text))
     if step.text == turn.text:
         return replace(turn, note=note)
     own = slots.read(step.text, turn.today, cities=turn.cities())
@@ -312,12 +356,12 @@ def _facing(turn: Turn, step: _Step, *, alone: bool = True) -> Turn:
         # The one order a message names is meant by all of it.
         own = replace(own, order_ids=turn.slots.order_ids)
     language = turn.language if alone or not has_han(step.text) else "zh"
-    return replace(turn, text=step.text, slots=own, note=note, language=language)
+    return replace(turn, text=step.text, slots=own, note=note, language=language, said=(step.text,))
 
 
 def _replayed(turn: Turn, left: list[Result]) -> Call | Say:
     """Run a story as far as the results reach, taking the ones it used off the list."""
-    story = SKILLS[turn.note["label_now"]](turn)
+    story = SKILLS.get(turn.note["label_now"], by_schema)(turn)
     try:
         call = next(story)
         while left:
@@ -337,6 +381,11 @@ def _choices() -> dict[str, list[str]]:
     return tomllib.loads((prompts.FOLDER / "embedded" / "choices.toml").read_text(encoding="utf-8"))
 
 
+def labels_of(known: Sequence[str], tools: Collection[str]) -> list[str]:
+    """The labels whose tool, or its twin for staff, is among these; and those of plain conversation."""
+    return [label for label in known if label in COMMON or prompts.tool_of(label) in tools or prompts.tool_of(label) + FOR_MEMBER in tools]
+
+
 def train(embed: Embeds) -> Router:
     """Learn the router from the examples in the tree."""
     return Router(embed).fit([(message, label) for label, rows in prompts.examples().items() for _, _, message in rows])
@@ -344,14 +393,34 @@ def train(embed: Embeds) -> Router:
 
 def outcome_text(tool: str, record: dict[str, Any], *, language: str, today: str, turn: int = 0, suffix: str = "done") -> str:
     """What is said when an approved write was carried out, or how its card reads."""
-    values: dict[str, Any] = {"r": record, "a": {"about": None}, "today": today, "name": "", "role": "", "shown": 0, "said": "", "cited": ""}
-    return prompts.phrase(language, f"{tool}_{suffix}", turn=turn, **values)
+    name = tool.removesuffix(FOR_MEMBER)
+    if record.get("member_id") and suffix in ("done", "waiting"):
+        return _for_staff(name, record, language=language, today=today, suffix=suffix, twin=name != tool)
+    text = prompts.phrase(language, f"{name}_{suffix}", turn=turn, **{**_BLANK, "r": record, "today": today})
+    if suffix == "card" and record.get("member_id"):
+        text = prompts.phrase(language, "for_whom_r", **{**_BLANK, "r": record, "today": today}) + text
+    return text
+
+
+def _for_staff(name: str, record: dict[str, Any], *, language: str, today: str, suffix: str, twin: bool = True) -> str:
+    """What staff read of a write for a member: the card's facts, not words meant for the member."""
+    facts = record.get("facts") or record
+    values = {**_BLANK, "r": facts, "today": today}
+    if suffix == "done":
+        if facts.get("waits_for_second"):
+            return prompts.phrase(language, "second_needed", **values)
+        if not twin:
+            return prompts.phrase(language, "for_whom_r", **values) + prompts.phrase(language, f"{name}_done", **values)
+        return prompts.phrase(language, "staff_done_r", **values) + prompts.phrase(language, f"{name}_card", **values).replace("?", ".", 1).replace(
+            "？", "。", 1
+        )
+    return prompts.phrase(language, "for_whom_r", **values) + prompts.phrase(language, f"{name}_card", **values)
 
 
 def refusal_text(refusal: dict[str, Any], *, language: str, today: str) -> str:
-    """Why something was not done, in the language's words."""
-    values: dict[str, Any] = {"r": {**NOTHING, **refusal}, "a": {}, "today": today, "name": "", "role": "", "shown": 0, "said": "", "cited": ""}
-    return prompts.phrase(language, "refused", **values)
+    """Why something was not done, in the language's words, with the passage that says so."""
+    told = prompts.refusal(language, refusal, today=today)
+    return told or prompts.phrase(language, "refused", **{**_BLANK, "r": {**NOTHING, **refusal}, "today": today})
 
 
 def worded(tool: str, arguments: dict[str, Any], text: str, *, language: str, today: str, turn: int = 0) -> str:
@@ -369,5 +438,8 @@ def worded(tool: str, arguments: dict[str, Any], text: str, *, language: str, to
         values |= {"said": record["passages"][0]["text"], "cited": record["passages"][0]["citation"]}
     if record.get("outcome") == "refused":
         return refusal_text(record, language=language, today=today)
-    name = {"ok": tool, "waiting_for_yes": f"{tool}_waiting", "done": f"{tool}_done"}.get(record.get("outcome", ""), "say_more")
+    bare = tool.removesuffix(FOR_MEMBER)
+    if (record.get("facts") or {}).get("member_id") and record.get("outcome") == "waiting_for_yes":
+        return _for_staff(bare, record, language=language, today=today, suffix="waiting")
+    name = {"ok": bare, "waiting_for_yes": f"{bare}_waiting", "done": f"{bare}_done"}.get(record.get("outcome", ""), "say_more")
     return prompts.phrase(language, name, turn=turn, **values)

@@ -7,10 +7,10 @@ with the results so far, so it keeps no state of its own.
 
 import re
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from assistant.embedded import wish
+from assistant.embedded import slots, wish
 from assistant.embedded.turn import Result, Turn
 
 
@@ -84,7 +84,9 @@ def _what_can_you_do(turn: Turn) -> Story:
 def _yes(turn: Turn) -> Story:
     offered = turn.note.get("offers")
     if offered:
-        return (yield from SKILLS[offered](turn))
+        lines = tuple(turn.note.get("told", ()))
+        about = replace(turn, said=(*lines, turn.text), slots=slots.read(" ".join(lines) or turn.text, turn.today), note={**turn.note, "label_now": offered})
+        return (yield from SKILLS[offered](about))
     return Say("still_waiting" if turn.waits() else "nothing_waiting")
 
 
@@ -101,7 +103,9 @@ def _no(turn: Turn) -> Story:
 def _points(turn: Turn) -> Story:
     aspect = turn.note["label_now"].removeprefix("points_")
     order = turn.slots.order_ids[0] if aspect == "history" and turn.slots.order_ids else None
-    return told((yield Call("points", given(aspect=aspect, order_id=order))))
+    asks_why = re.search(r"\bwhy\b|how come|where did|what for|explain|为什么|怎么会|怎么来|哪来", turn.text.lower())
+    number = wish.bare_number(turn.text) if aspect == "history" and asks_why and not order else None
+    return told((yield Call("points", given(aspect=aspect, order_id=order, number=int(number) if number and number >= 1 else None))))
 
 
 @skill("tier_status")
@@ -112,6 +116,13 @@ def _tier(turn: Turn) -> Story:
         benefits=r"\b(benefit|perk|what do i get|entitle|what does .* (bring|give|get)|advantages?|free shipping)|权益|好处|福利|待遇|有什么用|享受|特权",
     )
     tier = turn.slots.tiers[0] if turn.slots.tiers else None
+    by = turn.slots.ahead.end if turn.slots.ahead and turn.slots.ahead.end > turn.today else None
+    if (
+        about is None
+        and by is not None
+        and re.search(r"\b(?:how|plan|need|reach|get to|become|make it|by)\b|怎么|计划|升|到|需要|每月|每个月", turn.text.lower())
+    ):
+        return told((yield Call("tier_and_benefits", given(tier=tier, by=by.isoformat()))))
     return told((yield Call("tier_and_benefits", given(tier=tier))), about=about)
 
 
@@ -167,7 +178,7 @@ def _my_orders(turn: Turn) -> Story:
 @skill("order_status")
 def _order_status(turn: Turn) -> Story:
     about = _about(turn.text, refund=r"refund|money back|reimburs|退款|退.*钱|钱.*退|到账")
-    named = _named_order(turn)
+    named = named_order(turn)
     if named:
         return told((yield Call("order_status", {"order_id": named})), about=about)
     product = turn.named_article(wish.of_order(turn.text))
@@ -190,28 +201,7 @@ def _order_status(turn: Turn) -> Story:
     return told(Result("my_orders", found.arguments, shown))
 
 
-@skill("cancel_order")
-def _cancel(turn: Turn) -> Story:
-    mistake = re.search(r"mistake|by accident|accident|wrong|didn'?t mean|误|错|不小心|手滑|点多", turn.text.lower())
-    reason = {"reason": "ordered_by_mistake" if mistake else "changed_mind"}
-    order = _named_order(turn)
-    if not order:
-        product = turn.named_article(wish.of_order(turn.text))
-        newest = re.search(r"\b(last|latest|just (placed|ordered|bought|made)|newest|most recent)\b|刚|上一[单笔]|最近|最后|最新", turn.text.lower())
-        found = yield Call("my_orders", given(status=None if newest and not product else "pending", product=product, limit=1 if newest and not product else 5))
-        if product and not found.record.get("orders"):
-            found = yield Call("my_orders", given(product=product, limit=5))
-        if not found.record.get("orders"):
-            found = yield Call("my_orders", {"status": "pending", "limit": 5})
-        orders = found.record.get("orders", [])
-        if len(orders) != 1:
-            return Say("which_to_cancel", found.record, note={"asks": "order", "label": "cancel_order"} if orders else {})
-        order = orders[0]["order_id"]
-    done = yield Call("cancel_order", {"order_id": order, **reason})
-    return told(done, "cancel_order_waiting" if done.record.get("outcome") == "waiting_for_yes" else "cancel_order_done")
-
-
-def _named_order(turn: Turn) -> str | None:
+def named_order(turn: Turn) -> str | None:
     """The order a message means: by id, by its place in the list shown, or the one just talked about."""
     if turn.slots.order_ids:
         return turn.slots.order_ids[0]
@@ -292,7 +282,7 @@ def _recommend(turn: Turn) -> Story:
     return told(found)
 
 
-# --- rules, and what is not done here ---------------------------------------------------
+# --- rules ------------------------------------------------------------------------------
 
 
 @skill("ask_policy")
@@ -300,36 +290,43 @@ def _policy(turn: Turn) -> Story:
     return told((yield Call("ask_policy", {"question": turn.text[:300]})))
 
 
-@skill(
-    "return_item",
-    "exchange_item",
-    "change_address",
-    "change_payment",
-    "change_items",
-    "coupons",
-    "redeem_points",
-    "change_consent",
-    "export_data",
-    "erase_me",
-    "campaigns_for_me",
-    "talk_to_person",
-    "complaint",
-)
-def _not_here(turn: Turn) -> Story:
-    """What a person of the shop must do: say so, and what the rules are."""
-    label = turn.note["label_now"]
-    if wish.is_question(turn.text):
-        return told((yield Call("ask_policy", {"question": turn.text[:300]})))
-    found = yield Call("ask_policy", {"question": wish.POLICY_TOPIC[label][turn.language]})
-    if not found.record.get("passages"):
-        return Say("cannot_do_bare")
-    return Say("complaint" if label == "complaint" else "cannot_do", then=told(found))
+# --- a tool of its own examples ---------------------------------------------------------
+
+_FILLERS: dict[str, Callable[[Turn], Any]] = {
+    "order_id": lambda turn: named_order(turn),
+    "who": lambda turn: who_is_meant(turn),
+    "percent": lambda turn: turn.slots.percent,
+    "days": lambda turn: turn.slots.days,
+    "channel": lambda turn: turn.slots.channel,
+    "tier": lambda turn: turn.slots.tiers[0] if turn.slots.tiers else None,
+    "amount": lambda turn: turn.slots.amounts[0] if turn.slots.amounts else None,
+    "max_price": lambda turn: turn.slots.most,
+    "min_price": lambda turn: turn.slots.least,
+    "product": lambda turn: turn.named_article(wish.of_product(turn.text, turn.slots)),
+    "language": lambda turn: turn.language,
+}
+
+
+def by_schema(turn: Turn) -> Story:
+    """The story of a tool that has examples and no story: its arguments by their names, a text argument by the message."""
+    tool = turn.note["label_now"]
+    schema = turn.schemas.get(tool, {})
+    required = schema.get("required", [])
+    asked: dict[str, Any] = {}
+    for name, told_of in schema.get("properties", {}).items():
+        value = _FILLERS[name](turn) if name in _FILLERS else turn.text[:300] if name in required and told_of.get("type") == "string" else None
+        if value not in (None, "", []):
+            asked[name] = value
+    if any(name not in asked for name in required):
+        return Say("say_more")
+    return told((yield Call(tool, asked)))
 
 
 # --- support ----------------------------------------------------------------------------
 
 
-def _who(turn: Turn) -> str | None:
+def who_is_meant(turn: Turn) -> str | None:
+    """The member a staff message means: by id or contact, by place, by “she”, by name."""
     named = turn.slots.member_ids or turn.slots.emails or turn.slots.phones or turn.slots.order_ids
     if named:
         return named[0]
@@ -347,7 +344,7 @@ def _who(turn: Turn) -> str | None:
 
 @skill("find_member", "member_insight")
 def _member(turn: Turn) -> Story:
-    who = _who(turn)
+    who = who_is_meant(turn)
     if not who:
         return Say("missing_member", note={"asks": "member", "label": turn.note["label_now"]})
     return told((yield Call(turn.note["label_now"], {"who": who})))
@@ -355,7 +352,7 @@ def _member(turn: Turn) -> Story:
 
 @skill("member_orders")
 def _member_orders(turn: Turn) -> Story:
-    who = _who(turn)
+    who = who_is_meant(turn)
     if not who:
         return Say("missing_member", note={"asks": "member", "label": "member_orders"})
     return told((yield Call("member_orders", given(who=who, status=turn.slots.state, limit=wish.how_many(turn.text), **_period(turn)))))

@@ -7,7 +7,7 @@ two messages that differ only in an id are one sentence.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 
 from assistant.embedded import dates
@@ -136,6 +136,13 @@ def read(text: str, today: date, *, cities: Sequence[str] = ()) -> Slots:
         without=tuple(dict.fromkeys(a or b for a, b in _WITHOUT.findall(text) if (a or b) not in _NO_THING)),
         cities=tuple(city for city in cities if city.lower() in text),
     )
+
+
+def merged(before: Slots, after: Slots) -> Slots:
+    """What two messages of one request name together: the later one's word counts where both say something."""
+    values = {f.name: getattr(after, f.name) if getattr(after, f.name) not in (None, (), False) else getattr(before, f.name) for f in fields(Slots)}
+    # A place points into the list just shown, never into an older one.
+    return Slots(**{**values, "place": after.place})
 
 
 _NO_THING = {

@@ -7,7 +7,7 @@ the only state the embedded model has.
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -40,7 +40,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Turn:
-    """Everything there is to answer from."""
+    """Everything there is to answer from.
+
+    `said` is all that was said of the present request, oldest first, the message itself last.
+    """
 
     text: str
     language: str
@@ -54,8 +57,10 @@ class Turn:
     note: dict[str, Any]
     number: int
     tools: frozenset[str] = field(default=frozenset())
+    schemas: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     sells: Callable[[str], bool] = field(default=bool)
     said_last: str = ""
+    said: tuple[str, ...] = ()
 
     def cities(self) -> list[str]:
         """City names as the shop writes them."""
@@ -101,7 +106,7 @@ class Turn:
         return self.past[-1].tool if self.past else ""
 
 
-def read(messages: Sequence[BaseMessage | AnyMessage], tools: Sequence[str], sells: Callable[[str], bool] = bool) -> Turn:
+def read(messages: Sequence[BaseMessage | AnyMessage], tools: Mapping[str, dict[str, Any]], sells: Callable[[str], bool] = bool) -> Turn:
     """The turn that the newest human message opens; `sells` tells whether words name something of the catalogue."""
     start = max((n for n, m in enumerate(messages) if isinstance(m, HumanMessage)), default=-1)
     text = str(messages[start].content) if start >= 0 else ""
@@ -122,8 +127,10 @@ def read(messages: Sequence[BaseMessage | AnyMessage], tools: Sequence[str], sel
         note=note,
         number=sum(isinstance(m, HumanMessage) for m in messages),
         tools=frozenset(tools),
+        schemas=tools,
         sells=sells,
         said_last=str(said[-1].content) if said else "",
+        said=(text,),
     )
 
 

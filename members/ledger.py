@@ -21,6 +21,8 @@ from members.tables import Member, PointsEntry
 
 # A lot still counts on its last day; it is booked out on the day after.
 _NEXT_DAY = timedelta(days=1)
+# The reason of the entry that takes everything from who leaves.
+LEFT_CLUB = "left_club"
 _OTHER_POINTS = "This key was used before for another number of points."
 
 
@@ -143,10 +145,10 @@ def give_back(session: Session, order_id: str, member_id: str, *, on: date, key:
     """Give back what was redeemed at an order (up to `points` of it), each lot with its old expiry.
 
     What has expired meanwhile returns and lapses again at once: a cancellation
-    must not renew points.
+    must not renew points. Who has left the club gets none back.
     """
     _lock(session, member_id)
-    if _booked(session, member_id, key) is not None:
+    if _booked(session, member_id, key) is not None or _left(session, member_id):
         return 0
     returned = 0
     for spent, lot, left in _spent_at(session, order_id, member_id):
@@ -162,13 +164,7 @@ def give_back(session: Session, order_id: str, member_id: str, *, on: date, key:
 
 def undoing(session: Session, order_id: str, member_id: str, *, on: date) -> Undoing:
     """What `undo` would do that day; books nothing."""
-    mine = (PointsEntry.member_id == member_id, PointsEntry.order_id == order_id, PointsEntry.kind == "earn")
-    earned = session.exec(select(func.coalesce(func.sum(PointsEntry.points), 0)).where(*mine)).one()
-    spent = _spent_at(session, order_id, member_id)
-    # What comes back is there to be taken again, unless it has lapsed meanwhile.
-    back = sum(left for _, lot, left in spent if lot.expires_on is None or lot.expires_on >= on)
-    there = back + sum(lot.left for lot in _drawable(session, member_id, on))
-    return Undoing(earned=earned, short=max(0, earned - there), returned=sum(left for _, _, left in spent))
+    return owed(session, order_id, member_id, 0, on=on, given=0 if _left(session, member_id) else used_at(session, order_id, member_id))
 
 
 def undo(session: Session, order_id: str, member_id: str, *, on: date, key: str) -> Undoing:
@@ -182,24 +178,35 @@ def undo(session: Session, order_id: str, member_id: str, *, on: date, key: str)
     return done
 
 
-def owed(session: Session, order_id: str, member_id: str, should: int, *, on: date) -> Undoing:
-    """What `settle_order` would take back for an order that should have earned `should` points; books nothing."""
+def owed(session: Session, order_id: str, member_id: str, should: int, *, on: date, given: int = 0) -> Undoing:
+    """What `settle_order` would take back for an order that should have earned `should` points, after `give_back` of `given`; books nothing."""
     surplus = max(0, earned_by(session, order_id, member_id) - should)
-    there = sum(lot.left for lot in _drawable(session, member_id, on))
-    return Undoing(earned=surplus, short=max(0, surplus - there), returned=0)
+    there, coming = sum(lot.left for lot in _drawable(session, member_id, on)), given
+    for _, lot, left in _spent_at(session, order_id, member_id):
+        part = min(left, coming)
+        coming -= part
+        # What comes back is there to be taken again, unless it has lapsed meanwhile.
+        there += part if lot.expires_on is None or lot.expires_on >= on else 0
+    return Undoing(earned=surplus, short=max(0, surplus - there), returned=given)
 
 
 def earned_by(session: Session, order_id: str, member_id: str) -> int:
-    """Points an order has earned so far, less what was taken back for it."""
+    """Points an order has earned so far, less what was taken back for it or lost by leaving the club."""
     mine = (PointsEntry.member_id == member_id, PointsEntry.order_id == order_id)
     booked = session.exec(select(PointsEntry).where(*mine)).all()
-    return sum(e.points for e in booked if e.kind == "earn" or (e.kind == "reverse" and e.points < 0))
+    lots = [e.id for e in booked if e.kind == "earn"]
+    lost = select(func.coalesce(func.sum(PointsEntry.points), 0)).where(col(PointsEntry.lot_id).in_(lots), PointsEntry.reason == LEFT_CLUB)
+    earned = sum(e.points for e in booked if e.kind == "earn" or (e.kind == "reverse" and e.points < 0))
+    # Lost points were not used: they are not asked for a second time, in money.
+    return max(0, earned + session.exec(lost).one())
 
 
 def settle_order(session: Session, order_id: str, member_id: str, should: int, *, on: date, key: str, rules: Program) -> int:
     """Bring what an order earned to `should` points; returns the points that could not be taken back."""
     booked = earned_by(session, order_id, member_id)
     if should > booked:
+        if _left(session, member_id):
+            return 0
         earn(session, member_id, should - booked, on=on, key=key, rules=rules, order_id=order_id)
         return 0
     return take_back(session, order_id, member_id, booked - should, on=on, key=key)
@@ -219,6 +226,11 @@ def _lock(session: Session, member_id: str) -> None:
     """Queue behind other writers of this member's book (SQLite's write lock already does)."""
     if session.exec(select(Member.id).where(Member.id == member_id).with_for_update()).first() is None:
         raise NotFound(f"There is no member {member_id}.")
+
+
+def _left(session: Session, member_id: str) -> bool:
+    """Whether the member has left the club: their points went at once and none follow."""
+    return session.exec(select(Member.id).where(Member.id == member_id, col(Member.left_on).is_not(None))).first() is not None
 
 
 def _soonest(lot: Lot) -> tuple[date, int]:

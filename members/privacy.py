@@ -71,7 +71,7 @@ def leave(session: Session, member_id: str, *, on: date, key: str, rules: Progra
         )
     there = ledger.balance(session, member_id, as_of=on)
     if there:
-        ledger.adjust(session, member_id, -there, on=on, key=key, rules=rules, reason="left_club")
+        ledger.adjust(session, member_id, -there, on=on, key=key, rules=rules, reason=ledger.LEFT_CLUB)
     session.refresh(member)
     member.left_on, member.erase_on = on, on + timedelta(days=rules.service.cooling_off_days)
     session.add(member)

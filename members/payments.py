@@ -7,6 +7,7 @@ the provider is asked to do. A gift card moves at once, by a conditional update.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from sqlmodel import Session, col, select, update
@@ -15,6 +16,8 @@ from members.errors import NotFound, RuleBroken
 from members.tables import Payment, PaymentMethod
 
 GIFT_CARD = "gift_card"
+# The category of gift cards as goods, which no coupon, no points and no return touch.
+GIFT_CARDS = "gift_cards"
 
 
 def of(session: Session, order_id: str) -> list[Payment]:
@@ -31,18 +34,50 @@ def method(session: Session, member_id: str, method_id: str) -> PaymentMethod:
     return found
 
 
+@dataclass(frozen=True)
+class Held:
+    """Money of an order that one method has paid and not got back."""
+
+    method_id: str | None
+    label: str
+    cents: int
+
+
+def held(paid: Sequence[Payment]) -> list[Held]:
+    """What the shop holds of each method, the first to pay first.
+
+    Methods without an id are told apart by their label. What went back to a method
+    that had paid less counts against the latest others: their sum is all there is.
+    """
+    sums: dict[tuple[str | None, str], int] = defaultdict(int)
+    labels: dict[tuple[str | None, str], str] = {}
+    for payment in paid:
+        which = (payment.method_id, "" if payment.method_id else payment.method_label)
+        sums[which] += payment.amount_cents if payment.kind == "payment" else -payment.amount_cents
+        labels[which] = payment.method_label
+    over = -sum(cents for cents in sums.values() if cents < 0)
+    for which in reversed(sums):
+        part = min(over, max(0, sums[which]))
+        sums[which] -= part
+        over -= part
+    return [Held(which[0], labels[which], cents) for which, cents in sums.items() if cents > 0]
+
+
 def net(paid: Sequence[Payment]) -> dict[str | None, int]:
     """What each method has paid, less what went back to it; methods at zero are left out."""
     sums: dict[str | None, int] = defaultdict(int)
-    for payment in paid:
-        sums[payment.method_id] += payment.amount_cents if payment.kind == "payment" else -payment.amount_cents
-    return {method_id: cents for method_id, cents in sums.items() if cents > 0}
+    for one in held(paid):
+        sums[one.method_id] += one.cents
+    return dict(sums)
 
 
 def first_method(session: Session, order_id: str) -> tuple[str | None, str]:
-    """Id and label of the method an order was first paid with."""
-    paid = next((p for p in of(session, order_id) if p.kind == "payment"), None)
-    return (paid.method_id, paid.method_label) if paid else (None, "")
+    """Id and label of the method that pays for an order: the first that still does, or else that ever did."""
+    paid = of(session, order_id)
+    if there := held(paid):
+        return there[0].method_id, there[0].label
+    first = next((p for p in paid if p.kind == "payment"), None)
+    return (first.method_id, first.method_label) if first else (None, "")
 
 
 def must_cover(card: PaymentMethod, cents: int) -> None:
@@ -66,6 +101,7 @@ def charge(session: Session, order_id: str, card: PaymentMethod, cents: int, *, 
         enough = update(PaymentMethod).where(col(PaymentMethod.id) == card.id, col(PaymentMethod.balance_cents) >= cents)
         if session.exec(enough.values(balance_cents=col(PaymentMethod.balance_cents) - cents)).rowcount != 1:
             must_cover(session.get_one(PaymentMethod, card.id, populate_existing=True), cents)
+            raise RuleBroken(f"{card.label} was used elsewhere just now; please try again.", rule="gift_card_short", instead="another_method")
     _book(session, order_id, "payment", cents, card.id, card.label, on, key)
 
 
@@ -78,13 +114,13 @@ def refund(session: Session, order_id: str, method_id: str | None, label: str, c
 
 def give_back(session: Session, order_id: str, cents: int, *, on: date, key: str) -> None:
     """Give money back to whatever paid for the order, each method up to what it paid, the latest first."""
-    paid = of(session, order_id)
-    labels = {payment.method_id: payment.method_label for payment in paid}
-    for place, (method_id, held) in enumerate(reversed(net(paid).items())):
-        part = min(cents, held)
+    parts: list[tuple[Held, int]] = []
+    for one in reversed(held(of(session, order_id))):
+        parts.append((one, min(cents, one.cents)))
+        cents -= parts[-1][1]
+    for place, (one, part) in enumerate(reversed(parts)):
         if part > 0:
-            refund(session, order_id, method_id, labels[method_id], part, on=on, key=f"{key}:{place}")
-        cents -= part
+            refund(session, order_id, one.method_id, one.label, part, on=on, key=f"{key}:{place}")
 
 
 def _book(session: Session, order_id: str, kind: str, cents: int, method_id: str | None, label: str, on: date, key: str) -> None:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlmodel import Session, col, update
+from sqlmodel import Session, col, select, update
 
-from members import orders, payments, timeline
+from members import ledger, orders, payments, program, timeline
 from members.access import Actor
 from members.errors import NotFound, RuleBroken
 from members.orders import BY_MEMBER
 from members.program import Program
-from members.tables import Order, OrderLine, PaymentMethod, Variant
+from members.tables import Coupon, Order, OrderLine, PaymentMethod, ReturnLine, Variant
 
 ADDRESS = ("line1", "line2", "city", "region", "postcode", "country")
 
@@ -63,8 +63,7 @@ class Changed:
 
 def change_address(session: Session, member_id: str, order_id: str, place: dict[str, str], *, on: date, actor: Actor = BY_MEMBER) -> Order:
     """Send an unshipped order elsewhere. Raises NotFound or RuleBroken."""
-    order = orders.get(session, member_id, order_id)
-    orders.must_be_open(order, "address")
+    order = locked(session, member_id, order_id, "address")
     before = dict(order.ship_to)
     order.ship_to = {part: place.get(part, "") for part in ADDRESS}
     session.add(order)
@@ -92,25 +91,23 @@ def plan_payment(session: Session, member_id: str, order_id: str, method_id: str
     order = orders.get(session, member_id, order_id)
     orders.must_be_open(order, "payment")
     new = payments.method(session, member_id, method_id)
-    paid = payments.of(session, order.id)
-    held = payments.net(paid)
+    held = payments.held(payments.of(session, order.id))
     if len(held) != 1:
         fact = f"Order {order.id} was not paid by one method alone, so a colleague has to change it."
         raise RuleBroken(fact, rule="several_payments", instead="talk_to_person", passage="payment.changing-how-you-pay", order_id=order.id)
-    old_id, cents = next(iter(held.items()))
-    if old_id == new.id:
+    old = held[0]
+    if old.method_id == new.id:
         fact = f"Order {order.id} is paid with {new.label} already."
         raise RuleBroken(fact, rule="same_method", instead="another_method", passage="payment.changing-how-you-pay", order_id=order.id, method=new.label)
-    payments.must_cover(new, cents)
-    label = next(p.method_label for p in paid if p.method_id == old_id)
-    return Repayment(order.id, cents, new, old_id, label, _days(session, old_id, rules))
+    payments.must_cover(new, old.cents)
+    return Repayment(order.id, old.cents, new, old.method_id, old.label, days(session, [old.method_id], rules))
 
 
 def change_payment(
     session: Session, member_id: str, order_id: str, method_id: str, *, on: date, key: str, rules: Program, actor: Actor = BY_MEMBER
 ) -> Repayment:
     """Charge the new method and give the old one its money back, in the caller's transaction."""
-    order = _locked(session, member_id, order_id, "payment")
+    order = locked(session, member_id, order_id, "payment")
     done = plan_payment(session, member_id, order.id, method_id, rules=rules)
     payments.charge(session, order.id, done.new, done.cents, on=on, key=f"{key}:new")
     payments.refund(session, order.id, done.old_id, done.old_label, done.cents, on=on, key=f"{key}:old")
@@ -145,27 +142,31 @@ def change_items(
     actor: Actor = BY_MEMBER,
 ) -> Changed:
     """Put other variants into an unshipped order, once, and settle what they cost more or less."""
-    order = _locked(session, member_id, order_id, "items")
+    order = locked(session, member_id, order_id, "items")
     done = plan_items(session, member_id, order.id, swaps, method_id, rules=rules)
-    settle(session, order, done, payer(session, order, method_id), on=on, key=key)
+    move(session, order.id, done, payer(session, order, method_id), on=on, key=key)
+    order.total_cents, order.discount_cents = sums_after(order, done)
     order.items_changed = rules.service.item_changes_once
+    articles = told(done.parts)
     for part in done.parts:
         assert part.new is not None
         orders.take_from_stock(session, part.new.id, part.quantity)
         orders.restock(session, part.line.variant_id, part.quantity)
-        put_in_place(session, part)
+    put_in_place(session, done.parts)
     session.add(order)
     session.flush()
     orders.settle_points(session, order, on=on, key=key, rules=rules)
     orders.refresh_tier(session, member_id, on=on, rules=rules)
-    timeline.note(session, order, "items_changed", on=on, actor=actor, difference_cents=done.difference_cents, articles=told(done.parts))
+    timeline.note(session, order, "items_changed", on=on, actor=actor, difference_cents=done.difference_cents, articles=articles)
     return done
 
 
 def picked(session: Session, order: Order, picks: Sequence[Pick]) -> list[Part]:
-    """Pieces of the order's lines that the picks mean. Raises NotFound or RuleBroken for what is not there."""
+    """Pieces of the order's lines that the picks mean, one part a line. Raises NotFound or RuleBroken for what is not there."""
     taken: dict[int, int] = {}
-    return _some([part for pick in picks for part in _take(session, order, pick.variant_id, pick.quantity, taken)], order)
+    parts = _some([part for pick in picks for part in _take(session, order, pick.variant_id, pick.quantity, taken)], order)
+    by_position = {part.line.position: part.line for part in parts}
+    return [Part(line, taken[position]) for position, line in by_position.items()]
 
 
 def swapped(session: Session, order: Order, swaps: Sequence[Swap]) -> list[Part]:
@@ -177,41 +178,77 @@ def swapped(session: Session, order: Order, swaps: Sequence[Swap]) -> list[Part]
 
 def planned(session: Session, order: Order, parts: Sequence[Part], method_id: str | None, *, rules: Program) -> Changed:
     """What other variants cost more or less, and whether the method can pay it."""
-    goods = orders.lines(session, order.id)
     dearer = sum(part.quantity * (part.new.price_cents - part.line.unit_price_cents) for part in parts if part.new)
-    difference = orders.net_cents(order, goods, dearer)
+    difference = _difference(session, order, dearer, rules)
     card = payer(session, order, method_id)
-    if card is not None and difference > 0:
+    if difference > 0:
+        if card is None:
+            fact = f"Order {order.id} costs more with this, and what paid for it is no longer on the account."
+            raise RuleBroken(fact, rule="no_such_method", instead="another_method", passage="payment.ways-to-pay", order_id=order.id)
         payments.must_cover(card, difference)
     label = card.label if card else payments.first_method(session, order.id)[1]
-    return Changed(order.id, tuple(parts), difference, label, _days(session, card.id if card else None, rules))
+    return Changed(order.id, tuple(parts), difference, label, days(session, [card.id if card else None], rules))
 
 
-def settle(session: Session, order: Order, done: Changed, card: PaymentMethod | None, *, on: date, key: str) -> None:
-    """Move the price difference and bring the order's sums in step."""
+def kept(session: Session, order: Order) -> tuple[int, int]:
+    """Price of the goods that did not go back, and what was paid for them and not refunded."""
+    goods = [line for line in orders.lines(session, order.id) if line.kind == "product"]
+    refunded = sum(session.exec(select(ReturnLine.refund_cents).where(ReturnLine.order_id == order.id)))
+    paid = sum(line.quantity * line.unit_price_cents for line in goods) - order.discount_cents - refunded
+    return sum((line.quantity - line.returned) * line.unit_price_cents for line in goods), max(0, paid)
+
+
+def _difference(session: Session, order: Order, dearer: int, rules: Program) -> int:
+    """What goods that are so much dearer cost more: a discount in percent follows the price, a fixed sum does not.
+
+    Points have one worth: if their share grew with the price, they would pay for more than they are.
+    """
+    price, paid = kept(session, order)
+    coupon = session.get(Coupon, order.coupon_code) if order.coupon_code else None
+    fixed = coupon.value if coupon is not None and coupon.kind == "amount" else 0
+    if order.member_id is not None:
+        fixed += program.worth_cents(ledger.used_at(session, order.id, order.member_id), rules)
+    percent = max(0, price - paid - fixed)
+    return max(-paid, dearer - dearer * percent // price if price > 0 else dearer)
+
+
+def sums_after(order: Order, done: Changed) -> tuple[int, int]:
+    """Total and discount of an order when other variants are in it."""
     dearer = sum(part.quantity * (part.new.price_cents - part.line.unit_price_cents) for part in done.parts if part.new)
-    order.total_cents += done.difference_cents
-    order.discount_cents += dearer - done.difference_cents
+    return order.total_cents + done.difference_cents, order.discount_cents + dearer - done.difference_cents
+
+
+def move(session: Session, order_id: str, done: Changed, card: PaymentMethod | None, *, on: date, key: str, withheld_cents: int = 0) -> int:
+    """Move the price difference; returns what was refunded, which is less by what is withheld for points that were gone."""
+    back = max(0, -done.difference_cents - withheld_cents)
     if done.difference_cents > 0 and card is not None:
-        payments.charge(session, order.id, card, done.difference_cents, on=on, key=f"{key}:difference")
+        payments.charge(session, order_id, card, done.difference_cents, on=on, key=f"{key}:difference")
     elif card is not None:
-        payments.refund(session, order.id, card.id, card.label, -done.difference_cents, on=on, key=f"{key}:difference")
-    elif done.difference_cents < 0:
-        payments.give_back(session, order.id, -done.difference_cents, on=on, key=f"{key}:difference")
+        payments.refund(session, order_id, card.id, card.label, back, on=on, key=f"{key}:difference")
+    elif back:
+        payments.give_back(session, order_id, back, on=on, key=f"{key}:difference")
+    return back
 
 
-def put_in_place(session: Session, part: Part) -> None:
-    """Let the line hold the new variant; pieces that stay as they were become a line of their own."""
-    assert part.new is not None
-    if part.quantity < part.line.quantity:
-        last = max(line.position for line in orders.lines(session, part.line.order_id))
-        kept = OrderLine(**part.line.model_dump(exclude={"id"}))
-        kept.position, kept.quantity = last + 1, part.line.quantity - part.quantity
-        session.add(kept)
-        part.line.quantity, part.line.returned = part.quantity, 0
-    part.line.variant_id, part.line.unit_price_cents = part.new.id, part.new.price_cents
-    session.add(part.line)
-    session.flush()
+def put_in_place(session: Session, parts: Sequence[Part]) -> None:
+    """Let the lines hold the new variants; pieces that stay as they were become a line of their own."""
+    rest: dict[int, OrderLine] = {}
+    for part in parts:
+        assert part.new is not None
+        # Of one line several variants may come: the next is taken from what the one before left.
+        line = rest.get(part.line.position, part.line)
+        if part.quantity < line.quantity:
+            last = max(line.position for line in orders.lines(session, line.order_id))
+            stays = OrderLine(**line.model_dump(exclude={"id"}))
+            stays.position, stays.quantity = last + 1, line.quantity - part.quantity
+            session.add(stays)
+            session.flush()
+            session.exec(update(ReturnLine).where(col(ReturnLine.line_id) == line.id).values(line_id=stays.id))
+            line.quantity, line.returned = part.quantity, 0
+            rest[part.line.position] = stays
+        line.variant_id, line.unit_price_cents = part.new.id, part.new.price_cents
+        session.add(line)
+        session.flush()
 
 
 def known_variant(session: Session, variant_id: str | None) -> Variant | None:
@@ -220,23 +257,30 @@ def known_variant(session: Session, variant_id: str | None) -> Variant | None:
 
 
 def payer(session: Session, order: Order, method_id: str | None) -> PaymentMethod | None:
-    """The method that pays or receives a difference: the one named, or what the order was first paid with."""
+    """The method that pays or receives a difference: the one named, or what the order is paid with."""
     if method_id is not None:
         return payments.method(session, order.member_id or "", method_id)
     first, _ = payments.first_method(session, order.id)
     return session.get(PaymentMethod, first) if first else None
 
 
-# --- inside -----------------------------------------------------------------------------
-
-
-def _locked(session: Session, member_id: str, order_id: str, doing: str) -> Order:
+def locked(session: Session, member_id: str, order_id: str, doing: str) -> Order:
     """The order, its row held so that two changes of it queue, and still open."""
     order = orders.get(session, member_id, order_id)
     session.exec(update(Order).where(col(Order.id) == order.id).values(status=col(Order.status)))
     session.refresh(order)
     orders.must_be_open(order, doing)
     return order
+
+
+def days(session: Session, method_ids: Sequence[str | None], rules: Program) -> tuple[int, int]:
+    """When a refund arrives: at once where all of it goes to gift cards."""
+    cards = [session.get(PaymentMethod, method_id) if method_id else None for method_id in method_ids]
+    at_once = cards and all(card is not None and card.kind == payments.GIFT_CARD for card in cards)
+    return (0, 0) if at_once else rules.service.refund_working_days
+
+
+# --- inside -----------------------------------------------------------------------------
 
 
 def _take(session: Session, order: Order, variant_id: str, quantity: int | None, taken: dict[int, int]) -> list[Part]:
@@ -274,11 +318,6 @@ def _variant(session: Session, line: OrderLine, variant_id: str) -> Variant:
     if not variant.available or variant.stock == 0:
         raise RuleBroken("That variant is sold out.", rule="sold_out", instead="another_variant", passage="products-and-stock.sold-out-and-pre-orders")
     return variant
-
-
-def _days(session: Session, method_id: str | None, rules: Program) -> tuple[int, int]:
-    card = session.get(PaymentMethod, method_id) if method_id else None
-    return (0, 0) if card is not None and card.kind == payments.GIFT_CARD else rules.service.refund_working_days
 
 
 def told(parts: Sequence[Part]) -> list[list[str | int]]:

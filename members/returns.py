@@ -17,7 +17,7 @@ from members.changes import Changed, Part, Pick, Swap
 from members.errors import NotFound, RuleBroken
 from members.orders import BY_MEMBER
 from members.program import Program
-from members.tables import Member, Order, PaymentMethod, ReturnLine, ReturnRequest
+from members.tables import Member, Order, Product, ReturnLine, ReturnRequest
 
 REASONS = ("not_wanted", "wrong_size", "not_as_described", "faulty", "wrong_item")
 # What the shop did wrong costs the member nothing to send back.
@@ -47,9 +47,8 @@ def plan_return(
     """What sending these articles back would do. Raises NotFound or RuleBroken when they may not come back."""
     order = orders.get(session, member_id, order_id)
     must_be_returnable(order, "return", on=on, rules=rules)
-    parts = changes.picked(session, order, picks)
-    card, label = _refund_to(session, order, method_id)
-    return _return_plan(session, order, parts, card, label, reason, on=on, rules=rules)
+    parts = _returnable(session, order, changes.picked(session, order, picks))
+    return _return_plan(session, order, parts, _refund_to(session, order, method_id), reason, on=on, rules=rules)
 
 
 def request_return(
@@ -67,9 +66,8 @@ def request_return(
 ) -> ReturnPlan:
     """Agree to a return in the caller's transaction; the refund follows when the parcel is in."""
     order = _claimed(session, member_id, order_id, "return_requested", on=on, rules=rules)
-    parts = changes.picked(session, order, picks)
-    card, label = _refund_to(session, order, method_id)
-    plan = _return_plan(session, order, parts, card, label, reason, on=on, rules=rules)
+    parts = _returnable(session, order, changes.picked(session, order, picks))
+    plan = _return_plan(session, order, parts, _refund_to(session, order, method_id), reason, on=on, rules=rules)
     request = ReturnRequest(id=key, order_id=order.id, member_id=member_id, kind="return", articles=_articles(parts), requested_on=on)
     request.method_id, request.method_label, request.reason, request.label_cents = plan.method_id, plan.method_label, reason, plan.label_cents
     session.add(request)
@@ -81,7 +79,7 @@ def plan_exchange(session: Session, member_id: str, order_id: str, swaps: Sequen
     """What exchanging these articles would cost. Raises NotFound or RuleBroken when it may not be."""
     order = orders.get(session, member_id, order_id)
     must_be_returnable(order, "exchange", on=on, rules=rules)
-    return changes.planned(session, order, changes.swapped(session, order, swaps), method_id, rules=rules)
+    return changes.planned(session, order, _returnable(session, order, changes.swapped(session, order, swaps)), method_id, rules=rules)
 
 
 def request_exchange(
@@ -99,7 +97,7 @@ def request_exchange(
 ) -> Changed:
     """Agree to an exchange; the new variants are set aside now, the difference is settled when the parcel is in."""
     order = _claimed(session, member_id, order_id, "exchange_requested", on=on, rules=rules)
-    plan = changes.planned(session, order, changes.swapped(session, order, swaps), method_id, rules=rules)
+    plan = changes.planned(session, order, _returnable(session, order, changes.swapped(session, order, swaps)), method_id, rules=rules)
     for part in plan.parts:
         assert part.new is not None
         orders.take_from_stock(session, part.new.id, part.quantity)
@@ -191,13 +189,35 @@ def _claimed(session: Session, member_id: str, order_id: str, status: str, *, on
     return order
 
 
-def _refund_to(session: Session, order: Order, method_id: str | None) -> tuple[PaymentMethod | None, str]:
+def _returnable(session: Session, order: Order, parts: list[Part]) -> list[Part]:
+    """The parts, when all of them may come back unless faulty. Raises RuleBroken for gift cards."""
+    for part in parts:
+        product = session.get(Product, part.line.product_id)
+        if product is not None and product.category == payments.GIFT_CARDS:
+            fact = "Gift cards cannot be returned or exchanged."
+            raise RuleBroken(fact, rule="not_returnable", instead="talk_to_person", passage="returns.what-can-be-returned", order_id=order.id)
+    return parts
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Where a refund goes; without an id each part goes back to where it came from."""
+
+    method_id: str | None
+    label: str
+    cards: tuple[str | None, ...]
+
+
+def _refund_to(session: Session, order: Order, method_id: str | None) -> _Way:
     """Where a refund goes: what the order was paid with, or a gift card of the member's."""
+    held = payments.held(payments.of(session, order.id))
     first, label = payments.first_method(session, order.id)
     if method_id is None:
-        return (session.get(PaymentMethod, first) if first else None), label
+        if len(held) < 2:
+            return _Way(first, label, (first,))
+        return _Way(None, ", ".join(dict.fromkeys(one.label for one in held)), tuple(one.method_id for one in held))
     card = payments.method(session, order.member_id or "", method_id)
-    if card.id != first and card.kind != payments.GIFT_CARD:
+    if card.id not in {first, *(one.method_id for one in held)} and card.kind != payments.GIFT_CARD:
         raise RuleBroken(
             "A refund goes to what the order was paid with, or to a gift card.",
             rule="refund_method",
@@ -207,19 +227,26 @@ def _refund_to(session: Session, order: Order, method_id: str | None) -> tuple[P
             method=card.label,
             original=label,
         )
-    return card, card.label
+    return _Way(card.id, card.label, (card.id,))
 
 
-def _return_plan(
-    session: Session, order: Order, parts: Sequence[Part], card: PaymentMethod | None, label: str, reason: str, *, on: date, rules: Program
-) -> ReturnPlan:
+def _worth(session: Session, order: Order, parts: Sequence[Part]) -> list[int]:
+    """What was really paid for each part: its share of what was paid for all that is kept, so that all parts together are the whole."""
+    price, paid = changes.kept(session, order)
+    found: list[int] = []
+    for part in parts:
+        leaves = part.quantity * part.line.unit_price_cents
+        found.append(paid * leaves // price if price > 0 else 0)
+        price, paid = price - leaves, paid - found[-1]
+    return found
+
+
+def _return_plan(session: Session, order: Order, parts: Sequence[Part], way: _Way, reason: str, *, on: date, rules: Program) -> ReturnPlan:
     member = session.get_one(Member, order.member_id)
-    goods = orders.lines(session, order.id)
-    value = orders.net_cents(order, goods, sum(part.quantity * part.line.unit_price_cents for part in parts))
+    value = sum(_worth(session, order, parts))
     back = _points_after(session, order, parts, on=on, rules=rules)
     free = reason in _OUR_FAULT or rules.tier(member.tier).free_returns
     label_cents = 0 if free else min(rules.service.return_label_cents, value)
-    at_once = card is not None and card.kind == payments.GIFT_CARD
     return ReturnPlan(
         order_id=order.id,
         parts=tuple(parts),
@@ -229,9 +256,9 @@ def _return_plan(
         points_short=back.short,
         points_returned=back.returned,
         refund_cents=max(0, value - label_cents - program.worth_cents(back.short, rules)),
-        method_id=card.id if card else payments.first_method(session, order.id)[0],
-        method_label=label,
-        days=(0, 0) if at_once else rules.service.refund_working_days,
+        method_id=way.method_id,
+        method_label=way.label,
+        days=changes.days(session, way.cards, rules),
     )
 
 
@@ -239,33 +266,31 @@ def _points_after(session: Session, order: Order, parts: Sequence[Part], *, on: 
     """Points taken back and given back if these pieces were gone."""
     if order.member_id is None:
         return ledger.Undoing(0, 0, 0)
-    goods = [line for line in orders.lines(session, order.id) if line.kind == "product"]
-    gone = {part.line.position: part.quantity for part in parts}
-    value = sum(line.quantity * line.unit_price_cents for line in goods)
-    leaves = sum(gone.get(line.position, 0) * line.unit_price_cents for line in goods)
-    everything = all(line.quantity - line.returned == gone.get(line.position, 0) for line in goods)
-    used = ledger.used_at(session, order.id, order.member_id)
-    given = used if everything else used * leaves // value if value else 0
+    value, _ = changes.kept(session, order)
+    leaves = sum(part.quantity * part.line.unit_price_cents for part in parts)
+    # Who has left the club gets no points back.
+    used = 0 if session.get_one(Member, order.member_id).left_on else ledger.used_at(session, order.id, order.member_id)
+    given = used if leaves == value else used * leaves // value
     if not ledger.earned_by(session, order.id, order.member_id):
         return ledger.Undoing(0, 0, given)
-    for part in parts:
-        part.line.returned += part.quantity
-    should = orders.points_due(session, order, rules)
-    for part in parts:
-        part.line.returned -= part.quantity
-    owed = ledger.owed(session, order.id, order.member_id, should, on=on)
-    return ledger.Undoing(owed.earned, max(0, owed.short - given), given)
+    # Only thought of: nothing of this may reach the record.
+    with session.no_autoflush:
+        for part in parts:
+            part.line.returned += part.quantity
+        should = orders.points_due(session, order, rules)
+        for part in parts:
+            part.line.returned -= part.quantity
+    return ledger.owed(session, order.id, order.member_id, should, on=on, given=given)
 
 
 def _returned(session: Session, order: Order, request: ReturnRequest, parts: list[Part], on: date, key: str, rules: Program) -> Received:
     assert order.member_id is not None
-    card = session.get(PaymentMethod, request.method_id) if request.method_id else None
-    plan = _return_plan(session, order, parts, card, request.method_label, request.reason, on=on, rules=rules)
+    way = _Way(request.method_id, request.method_label, (request.method_id,))
+    plan = _return_plan(session, order, parts, way, request.reason, on=on, rules=rules)
     goods = orders.lines(session, order.id)
-    for place, part in enumerate(parts, start=1):
-        back = ReturnLine(credit_note=f"R-{key[:12]}", position=place, product_id=part.line.product_id, quantity=part.quantity, refund_cents=0)
+    for place, (part, worth) in enumerate(zip(parts, _worth(session, order, parts), strict=True), start=1):
+        back = ReturnLine(credit_note=f"R-{request.id}", position=place, product_id=part.line.product_id, quantity=part.quantity, refund_cents=worth)
         back.line_id, back.order_id, back.member_id, back.reason = part.line.id, order.id, order.member_id, request.reason
-        back.refund_cents = orders.net_cents(order, goods, part.quantity * part.line.unit_price_cents)
         back.returned_at = datetime.combine(on, time(12))
         part.line.returned += part.quantity
         session.add_all([back, part.line])
@@ -275,24 +300,28 @@ def _returned(session: Session, order: Order, request: ReturnRequest, parts: lis
     given = ledger.give_back(session, order.id, order.member_id, on=on, key=f"{key}-back", points=plan.points_returned)
     orders.settle_points(session, order, on=on, key=key, rules=rules)
     refund = max(0, plan.goods_cents - request.label_cents - program.worth_cents(plan.points_short, rules))
-    payments.refund(session, order.id, request.method_id, request.method_label, refund, on=on, key=f"{key}:return")
+    if request.method_id is None:
+        payments.give_back(session, order.id, refund, on=on, key=f"{key}:return")
+    else:
+        payments.refund(session, order.id, request.method_id, request.method_label, refund, on=on, key=f"{key}:return")
     return Received(order.id, "return", refund, 0, request.method_label, plan.points_back, given, "", 0)
 
 
 def _exchanged(session: Session, order: Order, request: ReturnRequest, parts: list[Part], on: date, key: str, rules: Program) -> Received:
     # The price that was agreed holds, whatever the new variant costs by now.
     done = Changed(order.id, tuple(parts), request.difference_cents, request.method_label, (0, 0))
-    changes.settle(session, order, done, changes.payer(session, order, request.method_id), on=on, key=key)
-    for part in parts:
-        changes.put_in_place(session, part)
+    order.total_cents, order.discount_cents = changes.sums_after(order, done)
+    changes.put_in_place(session, parts)
     order.status = "delivered"
     session.add(order)
     session.flush()
     before = ledger.earned_by(session, order.id, order.member_id or "")
-    orders.settle_points(session, order, on=on, key=key, rules=rules)
+    short = orders.settle_points(session, order, on=on, key=key, rules=rules)
     after = ledger.earned_by(session, order.id, order.member_id or "")
-    difference = request.difference_cents
-    return Received(order.id, "exchange", max(0, -difference), max(0, difference), request.method_label, max(0, before - after), max(0, after - before), "", 0)
+    card = changes.payer(session, order, request.method_id)
+    back = changes.move(session, order.id, done, card, on=on, key=key, withheld_cents=program.worth_cents(short, rules))
+    charged = max(0, request.difference_cents)
+    return Received(order.id, "exchange", back, charged, request.method_label, max(0, before - after), max(0, after - before), "", 0)
 
 
 def _articles(parts: Sequence[Part]) -> list[dict[str, object]]:

@@ -13,21 +13,22 @@ from typing import Any
 
 from sqlmodel import Session, col, or_, select, update
 
-from members import ledger, orders, payments, program, timeline
+from members import changes, ledger, orders, payments, program, timeline
 from members.access import Actor
 from members.errors import NotFound, RuleBroken
 from members.orders import BY_MEMBER
 from members.program import Program
-from members.tables import Campaign, CampaignMember, Coupon, Order, Product
+from members.tables import Campaign, CampaignMember, Coupon, Member, Order, Product
 
 # A basket is what its goods cost by category, after the tier discount.
 Basket = Sequence[tuple[str, int]]
-_NEVER_COUPONED = "gift_cards"
 
 
 def mine(session: Session, member_id: str) -> list[Coupon]:
-    """A member's coupons and those for everybody, the soonest to end first."""
-    owned = or_(Coupon.member_id == member_id, col(Coupon.member_id).is_(None))
+    """A member's coupons and those for everybody, the soonest to end first; personal ones end with the membership."""
+    shared = col(Coupon.member_id).is_(None)
+    left = session.exec(select(Member.id).where(Member.id == member_id, col(Member.left_on).is_not(None))).first() is not None
+    owned = shared if left else or_(Coupon.member_id == member_id, shared)
     return list(session.exec(select(Coupon).where(owned).order_by(col(Coupon.ends_on).nulls_last(), Coupon.code)))
 
 
@@ -62,7 +63,7 @@ def saving_cents(coupon: Coupon, basket: Basket, *, on: date) -> int:
         fact = {"used": "was used before", "expired": "has expired", "not_yet": "is not valid yet"}[known]
         day = coupon.ends_on if known == "expired" else coupon.starts_on
         raise RuleBroken(f"Coupon {coupon.code} {fact}.", rule=f"coupon_{known}", passage="coupons.when-coupons-expire", instead="my_coupons", on=day, **told)
-    fits = [cents for category, cents in basket if category != _NEVER_COUPONED and (not coupon.category or category == coupon.category)]
+    fits = [cents for category, cents in basket if category != payments.GIFT_CARDS and (not coupon.category or category == coupon.category)]
     value = sum(cents for category, cents in basket)
     if value < coupon.minimum_cents:
         raise RuleBroken(
@@ -105,10 +106,23 @@ def savings(session: Session, member_id: str, basket: Basket, *, on: date) -> li
 
 
 def basket_of(session: Session, order: Order) -> list[tuple[str, int]]:
-    """What an order's goods cost by category, after the discounts it has."""
+    """What an order's goods cost by category, after its other discounts and before points, which always come last."""
     goods = [line for line in orders.lines(session, order.id) if line.kind == "product"]
     category = dict(session.exec(select(Product.id, Product.category).where(col(Product.id).in_({g.product_id for g in goods}))).all())
-    return [(category.get(g.product_id, ""), orders.net_cents(order, goods, g.quantity * g.unit_price_cents)) for g in goods]
+    price = sum(g.quantity * g.unit_price_cents for g in goods)
+    paid = price - max(0, order.discount_cents - _points_worth(session, order))
+    basket: list[tuple[str, int]] = []
+    for line in goods:
+        value = line.quantity * line.unit_price_cents
+        share = paid * value // price if price > 0 else 0
+        basket.append((category.get(line.product_id, ""), share))
+        price, paid = price - value, paid - share
+    return basket
+
+
+def _points_worth(session: Session, order: Order) -> int:
+    """What the points used on an order have paid of it, as its timeline tells."""
+    return sum(event.details["saved_cents"] for event in timeline.of(session, order.id) if event.kind == "points_used")
 
 
 @dataclass(frozen=True)
@@ -130,18 +144,22 @@ def plan_apply(session: Session, member_id: str, order_id: str, code: str, *, on
     if order.coupon_code:
         fact = f"Order {order.id} has coupon {order.coupon_code} already; there is one coupon an order."
         raise RuleBroken(fact, rule="one_coupon", passage="coupons.combining-coupons", instead="my_coupons", order_id=order.id, code=order.coupon_code)
+    if _points_worth(session, order):
+        # Points come last, for a part of what the coupon leaves: that part was measured without it.
+        fact = f"Points were used on order {order.id} already; a coupon comes before them."
+        raise RuleBroken(fact, rule="points_used_before", passage="coupons.combining-coupons", instead="next_order", order_id=order.id, code=coupon.code)
     return _taken(session, order, saving_cents(coupon, basket_of(session, order), on=on))
 
 
 def apply(session: Session, member_id: str, order_id: str, code: str, *, on: date, key: str, rules: Program, actor: Actor = BY_MEMBER) -> Taken:
     """Use a coupon on an unshipped order: what it saves goes back to what paid."""
-    done = plan_apply(session, member_id, order_id, code, on=on)
+    order = changes.locked(session, member_id, order_id, "coupon")
+    done = plan_apply(session, member_id, order.id, code, on=on)
     coupon = find(session, member_id, code)
     # Two uses of one coupon: the second finds it used.
     claimed = update(Coupon).where(col(Coupon.code) == coupon.code, col(Coupon.used_order_id).is_(None))
     if session.exec(claimed.values(used_order_id=done.order_id)).rowcount != 1:
         raise RuleBroken(f"Coupon {coupon.code} was used before.", rule="coupon_used", passage="coupons.when-coupons-expire", code=coupon.code)
-    order = session.get_one(Order, done.order_id)
     order.coupon_code = coupon.code
     _take_off(session, order, done, on=on, key=key, rules=rules)
     timeline.note(session, order, "coupon_applied", on=on, actor=actor, code=coupon.code, saved_cents=done.cents)
@@ -168,8 +186,11 @@ def plan_voucher(session: Session, member_id: str, points: int, *, on: date, rul
 def voucher(session: Session, member_id: str, points: int, *, on: date, key: str, rules: Program) -> Coupon:
     """Turn points into a voucher of the member's own."""
     worth, ends = plan_voucher(session, member_id, points, on=on, rules=rules)
-    ledger.redeem(session, member_id, points, on=on, key=key, rules=rules)
+    fresh = ledger.redeem(session, member_id, points, on=on, key=key, rules=rules)
+    # The name comes from the key: the same act has the same voucher.
     code = f"V-{hashlib.sha256(key.encode()).hexdigest()[:8].upper()}"
+    if not fresh:
+        return find(session, member_id, code)
     made = Coupon(code=code, member_id=member_id, kind="amount", value=worth, starts_on=on, ends_on=ends)
     session.add(made)
     session.flush()
@@ -182,10 +203,8 @@ def plan_points(session: Session, member_id: str, order_id: str, points: int, *,
     orders.must_be_open(order, "points")
     must_be_redeemable(session, member_id, points, on=on, rules=rules)
     worth = program.worth_cents(points, rules)
-    basket = sum(cents for _, cents in basket_of(session, order))
-    most = int(basket * rules.redemption.basket_share)
-    if worth > most:
-        able = most * rules.redemption.points_per_unit // 100 // rules.redemption.step * rules.redemption.step
+    able = most_points(session, order, rules=rules)
+    if points > able:
         raise RuleBroken(
             f"Points may pay for a part of the basket only: up to {able} points on order {order.id}.",
             rule="points_share",
@@ -198,11 +217,20 @@ def plan_points(session: Session, member_id: str, order_id: str, points: int, *,
     return Taken(taken.order_id, taken.cents, taken.refund_to, taken.total_cents, points)
 
 
+def most_points(session: Session, order: Order, *, rules: Program) -> int:
+    """Points that may still pay for an order: a part of its goods without gift cards, less what points have paid already."""
+    basket = sum(cents for category, cents in basket_of(session, order) if category != payments.GIFT_CARDS)
+    most = max(0, int(basket * rules.redemption.basket_share) - _points_worth(session, order))
+    return most * rules.redemption.points_per_unit // 100 // rules.redemption.step * rules.redemption.step
+
+
 def use_points(session: Session, member_id: str, order_id: str, points: int, *, on: date, key: str, rules: Program, actor: Actor = BY_MEMBER) -> Taken:
     """Pay a part of an unshipped order with points: their worth goes back to what paid."""
-    done = plan_points(session, member_id, order_id, points, on=on, rules=rules)
-    order = session.get_one(Order, done.order_id)
-    ledger.redeem(session, member_id, points, on=on, key=key, rules=rules, order_id=order.id)
+    order = changes.locked(session, member_id, order_id, "points")
+    done = plan_points(session, member_id, order.id, points, on=on, rules=rules)
+    if not ledger.redeem(session, member_id, points, on=on, key=key, rules=rules, order_id=order.id):
+        # The same key is the same act: its money went back before.
+        return done
     _take_off(session, order, done, on=on, key=key, rules=rules)
     timeline.note(session, order, "points_used", on=on, actor=actor, points=points, saved_cents=done.cents)
     return done
@@ -225,11 +253,11 @@ def must_be_redeemable(session: Session, member_id: str, points: int, *, on: dat
 
 
 def _taken(session: Session, order: Order, cents: int) -> Taken:
-    paid = payments.of(session, order.id)
-    held = payments.net(paid)
-    cents = min(cents, sum(held.values()))
-    labels = [payment.method_label for payment in paid if payment.method_id in held]
-    return Taken(order.id, cents, ", ".join(dict.fromkeys(labels)), order.total_cents - cents)
+    held = payments.held(payments.of(session, order.id))
+    if sum(one.cents for one in held) < cents:
+        fact = f"Order {order.id} is not paid yet, so nothing can come back from it."
+        raise RuleBroken(fact, rule="not_paid", instead="talk_to_person", passage="payment.when-a-payment-fails", order_id=order.id)
+    return Taken(order.id, cents, ", ".join(dict.fromkeys(one.label for one in held)), order.total_cents - cents)
 
 
 def _take_off(session: Session, order: Order, done: Taken, *, on: date, key: str, rules: Program) -> None:

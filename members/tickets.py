@@ -42,6 +42,9 @@ def open_one(
     """Open a ticket, or add to the one this conversation already has."""
     member = session.get_one(Member, member_id)
     priority = priority_of(cause, member.tier, rules)
+    if conversation_id:
+        # Two cries at once queue here: the second finds the first one's ticket.
+        session.exec(select(Conversation.id).where(Conversation.id == conversation_id).with_for_update())
     found = of_conversation(session, conversation_id) if conversation_id else None
     if found is not None:
         found.priority = min(found.priority, priority)
@@ -138,10 +141,14 @@ def close(session: Session, ticket_id: str, caller: Caller, because: str, *, now
         raise RuleBroken(f"Ticket {ticket.id} is closed already.", rule="ticket_closed")
     if ticket.assignee not in (None, caller.account_id):
         raise RuleBroken(f"Ticket {ticket.id} cannot be closed: {ticket.assignee_name or 'a colleague'} has it.", rule="ticket_taken")
+    free = or_(col(Ticket.assignee).is_(None), col(Ticket.assignee) == caller.account_id)
+    closed = update(Ticket).where(col(Ticket.id) == ticket.id, col(Ticket.status).in_(OPEN), free)
+    values = {"status": "closed", "closed_at": now, "closed_because": because[:200], "assignee": caller.account_id, "assignee_name": caller.name}
+    # Somebody may take it at this moment: they would be left holding a chat without a ticket.
+    if session.exec(closed.values(**values)).rowcount != 1:
+        raise RuleBroken(f"Ticket {ticket.id} cannot be closed: a colleague has just taken it.", rule="ticket_taken")
     _release(session, ticket)
-    ticket.status, ticket.closed_at, ticket.closed_because = "closed", now, because[:200]
-    ticket.assignee, ticket.assignee_name = caller.account_id, caller.name
-    session.add(ticket)
+    session.refresh(ticket)
     return ticket
 
 
@@ -207,8 +214,8 @@ def _release(session: Session, ticket: Ticket) -> None:
 def _numbered(session: Session, ticket: Ticket) -> Ticket:
     """Write a ticket under the next number: T-1, T-2, …; people read these aloud, so they are short."""
     number = func.max(cast(func.substr(Ticket.id, 3), Integer))
-    for attempt in range(5):
-        ticket.id = f"T-{(session.exec(select(number).where(col(Ticket.id).like('T-%'))).one() or 100) + 1 + attempt}"
+    for _ in range(50):
+        ticket.id = f"T-{(session.exec(select(number).where(col(Ticket.id).like('T-%'))).one() or 100) + 1}"
         try:
             with session.begin_nested():
                 session.add(ticket)

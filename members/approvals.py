@@ -43,8 +43,8 @@ def freeze(
     bound = digest(tool, arguments, caller.account_id, conversation_id)
     for waiting in open_in(session, caller, conversation_id, now=now):
         if waiting.digest == bound:
-            # Shown anew, it counts from now.
-            waiting.created_at, waiting.expires_at = now, now + LIFETIME
+            # Shown anew, it counts from now, and with what was shown now.
+            waiting.created_at, waiting.expires_at, waiting.card = now, now + LIFETIME, card
             session.add(waiting)
             return waiting
     approval = Approval(
@@ -119,10 +119,14 @@ def for_second(session: Session, caller: Caller, *, now: datetime) -> Sequence[A
 def claim_second(session: Session, caller: Caller, approval_id: str, status: str, *, now: datetime) -> Approval:
     """Take an approval as its second person, to carry it out (`used`) or not (`declined`).
 
-    Raises NotFound for what the caller proposed, for what somebody decided and for what is over.
+    Raises NotFound for what the caller proposed, for what somebody decided and for what is over,
+    and RuleBroken when its arguments are not the ones its proposer said yes to.
     """
     free = (col(Approval.id) == approval_id, col(Approval.status) == "second", col(Approval.account_id) != caller.account_id, col(Approval.expires_at) > now)
     taken = update(Approval).where(*free).values(status=status, decided_at=now, second_by=caller.account_id)
     if session.exec(taken).rowcount != 1:
         raise NotFound("Nothing waits for you under this id: it was decided, is over, or was proposed by yourself.")
-    return session.get_one(Approval, approval_id, populate_existing=True)
+    approval = session.get_one(Approval, approval_id, populate_existing=True)
+    if digest(approval.tool, approval.arguments, approval.account_id, approval.conversation_id) != approval.digest:
+        raise RuleBroken("What waits here is not what was shown.")
+    return approval

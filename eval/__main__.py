@@ -65,12 +65,12 @@ def search(
         if (queries is None) != (qrels is None) or ((catalogue or documents) and queries is None) or (mapping and not catalogue):
             raise BadInput("Give --queries and --qrels together; --catalogue and --documents need both, and --mapping needs --catalogue.")
         asked = search_quality.read_queries(queries, qrels) if queries and qrels else None
-        desk = own_files.desk_of(catalogue, documents, told=mapping, home=home) if catalogue or documents else worlds.demo_desk(home)
+        shop = own_files.search_of(catalogue, documents, told=mapping, home=home) if catalogue or documents else worlds.demo_desk(home).search
         if asked is None:
             by_kind, unknown = {kind: search_quality.packaged(kind) for kind in search_quality.KINDS}, []
         else:
             given = {"policy": documents or not catalogue, "products": catalogue or not documents}
-            by_kind, unknown = search_quality.belongs(desk.search, asked, [kind for kind in search_quality.KINDS if given[kind]])
+            by_kind, unknown = search_quality.belongs(shop, asked, [kind for kind in search_quality.KINDS if given[kind]])
     except BadInput as error:
         console.print(f"[red]{error}[/red]", highlight=False)
         sys.exit(2)
@@ -80,14 +80,14 @@ def search(
     console.width = console.width if console.is_terminal else 110
     figures: dict[str, Any] = {}
     for kind, mine in by_kind.items():
-        found = search_quality.measure(desk.search, kind, mine)
+        found = search_quality.measure(shop, kind, mine)
         _table(f"Search: {kind}", ["language", "query", "queries", "mode", *search_quality.MEASURES], _search_rows(found))
-        heard = search_quality.silence(desk.search, kind, mine)
+        heard = search_quality.silence(shop, kind, mine)
         console.print(
             f"{kind}: silent on {heard['silent']:.0%} of {heard['without an answer']:.0f} without an answer, not on {heard['answered']:.0%} of the others."
         )
         figures[kind] = {"measures": {"/".join(key): values for key, values in found.items()}, "silence": heard}
-    desk.close()
+    shop.index.close()
     _json(json_to, figures)
 
 

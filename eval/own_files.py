@@ -1,9 +1,10 @@
 """Whose goods and rules are searched?
 
-Makes a desk of anyone's catalogue and policy documents: the catalogue through a
+Makes a search of anyone's catalogue and policy documents: the catalogue through a
 mapping, or through one guessed from its column names.
 """
 
+import csv
 import json
 import re
 import tempfile
@@ -11,13 +12,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from assistant.desk import Desk
-from assistant.settings import load
 from eval.worlds import DAY
+from members import catalogue as offers
+from members import program
+from members.database import Database, sqlite_url
 from members.errors import BadInput
 from members.importers import mapping, reading
 from members.importers.records import KINDS, records
 from retrieval.documents import Entry, load_knowledge
+from retrieval.embed import SentenceVectors
+from retrieval.index import Index
+from retrieval.search import Search
 from retrieval.words import has_han
 
 # Our fields and what others call them, the likeliest first.
@@ -32,24 +37,44 @@ _CALLED = {
 }
 
 
-def desk_of(catalogue: Path | None, documents: Path | None, *, told: Path | None = None, home: Path | None = None) -> Desk:
-    """A desk whose search holds these files, in `home` or a temporary folder. Raises BadInput for files that cannot be read."""
+def search_of(catalogue: Path | None, documents: Path | None, *, told: Path | None = None, home: Path | None = None) -> Search:
+    """A search over these files alone, kept in `home` or a temporary folder. Raises BadInput for files that cannot be read."""
     home = home or Path(tempfile.mkdtemp(prefix="patron-eval-"))
     home.mkdir(parents=True, exist_ok=True)
     passages = _passages(documents) if documents else []
-    desk = Desk(load(home=home, today=DAY))
-    if catalogue:
-        mapped = home / "catalogue.toml"
-        mapped.write_text(_pointed(told, catalogue) if told else guessed(catalogue), encoding="utf-8")
-        report = mapping.load(desk.database, mapped, desk.rules, today=DAY, lake_folder=home / "lake")
+    goods = _goods(catalogue, told, home) if catalogue else []
+    index = Index(home / "index", SentenceVectors())
+    index.update("policy", passages)
+    index.update("products", goods)
+    return Search(index)
+
+
+def _goods(catalogue: Path, told: Path | None, home: Path) -> list[Entry]:
+    """The catalogue as the shop would hold it: imported into a record, then described as the desk does."""
+    mapped = home / "catalogue.toml"
+    mapped.write_text(_pointed(told, catalogue) if told else guessed(catalogue), encoding="utf-8")
+    database = Database(sqlite_url(home / "catalogue.db"))
+    database.migrate()
+    try:
+        report = mapping.load(database, mapped, program.load(), today=DAY)
         if not report.accepted and not report.duplicates:
-            reasons = sorted({str(reject) for reject in report.rejects[:3]})
-            raise BadInput(f"No row of {catalogue.name} could be taken: {'; '.join(reasons)}")
-        desk.reindex()
-    if documents:
-        desk.index.update("policy", passages)
-        desk.search.refresh()
-    return desk
+            raise BadInput(f"No row of {catalogue.name} could be taken: {'; '.join(sorted({str(reject) for reject in report.rejects[:3]}))}")
+        with database.read() as session:
+            return [_entry(offer) for offer in offers.every(session)]
+    finally:
+        database.close()
+
+
+def _entry(offer: offers.Offer) -> Entry:
+    product = offer.product
+    parts = {
+        "en": (product.name_en, product.description_en, [*product.tags_en, product.category]),
+        "zh": (product.name_zh, product.description_zh, product.tags_zh),
+    }
+    named = {language: part for language, part in parts.items() if part[0]} or {"en": (product.id, "", [])}
+    texts = {language: " ".join(word for word in (text, *tags) if word) for language, (_, text, tags) in named.items()}
+    facts: dict[str, str | int | float | bool] = {"price_cents": offer.least_cents, "category": product.category, "in_stock": offer.in_stock}
+    return Entry(product.id, {language: part[0] for language, part in named.items()}, texts, {}, facts)
 
 
 def _pointed(told: Path, catalogue: Path) -> str:
@@ -87,7 +112,7 @@ def _head(catalogue: Path) -> pd.DataFrame:
         if catalogue.suffix.lower() == ".xlsx":
             return pd.read_excel(catalogue, nrows=50, engine="calamine")
         return pd.read_csv(catalogue, nrows=50, sep=None, engine="python", encoding=reading.guess_encoding(catalogue))
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+    except (ValueError, OSError, csv.Error, pd.errors.ParserError) as error:
         raise BadInput(f"{catalogue.name} cannot be read: {error}") from error
 
 

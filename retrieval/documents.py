@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retrieval.words import has_han
+
 PACKAGED = Path(__file__).parent / "knowledge"
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 
@@ -53,19 +55,27 @@ def slug(heading: str) -> str:
 
 
 def load_knowledge(folder: Path = PACKAGED) -> list[Entry]:
-    """Every passage of a folder of `<language>/<document>.md`.
+    """Every passage of a folder of `<language>/<document>.md`, or of `<document>.md` alone.
 
     The section of a translation belongs to the English section at the same
     place; a document in one language alone uses its own headings. Raises
     ValueError when two languages of a document have different numbers of sections.
     """
-    languages = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    languages = sorted(path.name for path in folder.iterdir() if any(path.glob("*.md")))
+    if not languages:
+        return [passage for path in sorted(folder.glob("*.md")) for passage in _document(path.stem, {_language(path): path})]
     names = sorted({path.stem for language in languages for path in (folder / language).glob("*.md")})
     return [
         passage
         for name in names
         for passage in _document(name, {lang: folder / lang / f"{name}.md" for lang in languages if (folder / lang / f"{name}.md").is_file()})
     ]
+
+
+def _language(path: Path) -> str:
+    """The language a document is written in; a Chinese word in an English one does not make it Chinese."""
+    text = path.read_text(encoding="utf-8")
+    return "zh" if sum(has_han(character) for character in text) > len(text) / 10 else "en"
 
 
 def _document(name: str, files: dict[str, Path]) -> list[Entry]:

@@ -76,7 +76,7 @@ def set_consents(session: Session, member_id: str, channels: list[str], granted:
     changed = [c for c in meant if (held[c].granted if c in held else False) is not granted]
     if not changed:
         raise RuleBroken("Those messages are set that way already.", rule="same_consents", passage="privacy.marketing-consents")
-    for channel in changed:
+    for channel in dict.fromkeys(changed):
         consent = held.get(channel) or Consent(member_id=member_id, channel=channel, granted=granted)
         consent.granted, consent.changed_on = granted, on
         session.add(consent)
@@ -108,7 +108,9 @@ def find(session: Session, text: str, *, limit: int = 8) -> list[Member]:
 def one(session: Session, text: str) -> Member:
     """The one member a text names. Raises NotFound for none, and for several, so that nobody else is changed."""
     found = find(session, text, limit=4)
-    exact = [m for m in found if m.id.lower() in (text.strip().lower(), f"m-{text.strip().lower()}")]
+    # A whole id is one member; a bare number may be the end of somebody's phone as well.
+    wanted = " ".join(text.split())
+    exact = [m for m in found if m.id == wanted] or [m for m in found if m.id.lower() == wanted.lower()]
     if len(exact or found) != 1:
         fact = f"{len(found)} members fit “{text[:60]}”; please give the id." if found else f"Nobody fits “{text[:60]}”."
         raise NotFound(fact, instead="find_member", rule="several_members" if found else "no_member")

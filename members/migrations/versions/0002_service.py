@@ -75,9 +75,9 @@ def downgrade() -> None:
         ("orders", ("items_changed",)),
         ("members", ("erase_on",)),
     ):
-        with op.batch_alter_table(table) as batch:
-            for name in names:
-                batch.drop_column(name)
+        # Not as a batch: SQLite would make the table anew, and others refer to it.
+        for name in names:
+            op.drop_column(table, name)
 
 
 def _add(table: str, *columns: sa.Column) -> None:  # type: ignore[type-arg]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.documents import Entry
-from retrieval.words import gloss, terms
+from retrieval.words import every_gloss, terms
 
 # A word in the heading or name says more than one in the text.
 _TITLE_WEIGHT = 3
@@ -83,5 +83,5 @@ def _terms_of(entry: Entry) -> list[str]:
     texts = [*entry.texts.values()]
     if not entry.texts.get("en"):
         # A catalogue in Chinese alone is found in English by its gloss.
-        titles, texts = [*titles, *map(gloss, titles)], [*texts, *map(gloss, texts)]
+        titles, texts = [*titles, *map(every_gloss, titles)], [*texts, *map(every_gloss, texts)]
     return [term for text in titles for term in terms(text)] * _TITLE_WEIGHT + [term for text in texts for term in terms(text)]

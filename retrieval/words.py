@@ -194,6 +194,11 @@ def gloss(text: str) -> str:
     return " ".join(synonyms(piece)[0] if synonyms(piece) else piece for piece in pieces(text) if synonyms(piece) or not has_han(piece))
 
 
+def every_gloss(text: str) -> str:
+    """All the English the lexicon has for a Chinese text: to be found by, not to be read."""
+    return " ".join(english for piece in pieces(text) for english in synonyms(piece))
+
+
 def pieces(text: str) -> list[str]:
     """A text cut into terms of the lexicon, longest first, unknown Chinese runs and the rest."""
     known, longest = _lexicon()

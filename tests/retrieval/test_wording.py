@@ -78,7 +78,7 @@ def test_what_only_mentions_the_article_named_is_another_article() -> None:
 
 
 def test_a_catalogue_in_chinese_alone_is_found_in_english() -> None:
-    only = [Entry("z", {"zh": "铸铁壶"}, {"zh": "烧水的壶"})]
+    only = [Entry("z", {"zh": "烧水壶"}, {"zh": "烧水的壶"})]
     assert Keywords(only).scores("", ideas=[("kettle",)])[0] > 0
 
 

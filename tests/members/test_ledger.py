@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, select
 
-from members import ledger
+from members import ledger, privacy
 from members.database import Database
 from members.errors import BadInput, NotFound, RuleBroken
 from members.tables import PointsEntry
@@ -281,3 +281,83 @@ def test_sixteen_at_once_get_exactly_what_is_affordable(either: Database, world_
     assert world.guard("M1") == 550 - 100 * done == world.balance("M1", DECEMBER)
     with world.database.read() as session:
         assert -sum(session.exec(select(PointsEntry.points).where(PointsEntry.kind == "redeem"))) == 100 * done
+
+
+# --- what an order earned, brought to what is kept of it --------------------------------
+
+
+def _settle(world: Any, should: int, on: date = DECEMBER, key: str = "settle") -> int:
+    return int(_effect(world, ledger.settle_order, "O1", "M1", should, on=on, key=key, rules=world.rules))
+
+
+def _earned(world: Any) -> int:
+    with world.database.read() as session:
+        return ledger.earned_by(session, "O1", "M1")
+
+
+@pytest.mark.parametrize(("should", "left"), [(150, 150), (100, 100), (40, 40), (0, 0)])
+def test_an_orders_points_are_brought_to_what_it_should_have_earned(world: Any, should: int, left: int) -> None:
+    world.member()
+    world.earn("M1", 100, JANUARY, order_id="O1")
+    assert [_settle(world, should), _settle(world, should, key="again")] == [0, 0]
+    assert (_earned(world), world.guard("M1")) == (left, left)
+
+
+def test_what_was_settled_once_is_not_taken_back_a_second_time_when_the_order_is_undone(world: Any) -> None:
+    world.member()
+    world.earn("M1", 500, JANUARY)
+    world.earn("M1", 100, JANUARY, order_id="O1")
+    _settle(world, 40)
+    done = _effect(world, ledger.undo, "O1", "M1", on=DECEMBER, key="undo")
+    assert (done.earned, done.short, world.guard("M1")) == (40, 0, 500)
+
+
+@pytest.mark.parametrize(("spent", "short"), [(0, 0), (100, 0), (200, 60), (300, 160)])
+def test_what_would_be_taken_back_is_what_is(world: Any, spent: int, short: int) -> None:
+    world.member()
+    world.earn("M1", 100, JANUARY)
+    world.earn("M1", 200, DECEMBER, order_id="O1")
+    if spent:
+        world.redeem("M1", spent, DECEMBER)
+    with world.database.read() as session:
+        shown = ledger.owed(session, "O1", "M1", 40, on=DECEMBER)
+    assert (shown.earned, shown.short) == (160, short)
+    assert _settle(world, 40) == short
+
+
+def test_points_that_come_back_at_the_same_time_may_be_taken_unless_they_lapsed(world: Any) -> None:
+    world.member()
+    world.earn("M1", 100, JANUARY)
+    world.redeem("M1", 100, DECEMBER, order_id="O1")
+    world.earn("M1", 100, DECEMBER, order_id="O1")
+    world.redeem("M1", 100, DECEMBER)
+    with world.database.read() as session:
+        shown = [ledger.owed(session, "O1", "M1", 0, on=on, given=60).short for on in (LAST_DAY, LAST_DAY + ONE)]
+    assert shown == [40, 100]
+
+
+def test_used_points_come_back_in_parts_and_never_twice(world: Any) -> None:
+    world.member()
+    world.earn("M1", 150, JANUARY)
+    world.earn("M1", 150, DECEMBER)
+    world.redeem("M1", 300, DECEMBER, order_id="O1")
+    back = [
+        _effect(world, ledger.give_back, "O1", "M1", on=DECEMBER, key=key, points=points)
+        for key, points in (("a", 100), ("a", 100), ("b", 120), ("c", 500), ("d", None))
+    ]
+    assert back == [100, 0, 120, 80, 0]
+    assert sum(left for left, until in world.lots("M1", DECEMBER) if until == LAST_DAY) == 150
+    with world.database.read() as session:
+        assert (ledger.used_at(session, "O1", "M1"), ledger.used_at(session, "O2", "M1")) == (0, 0)
+
+
+def test_no_points_come_back_to_who_has_left_and_lost_ones_are_not_owed(world: Any) -> None:
+    world.member()
+    world.earn("M1", 100, JANUARY)
+    world.redeem("M1", 100, JANUARY, order_id="O1")
+    world.earn("M1", 80, JANUARY, order_id="O1")
+    _effect(world, privacy.leave, "M1", on=DECEMBER, key="leave", rules=world.rules)
+    assert _earned(world) == 0
+    assert _effect(world, ledger.give_back, "O1", "M1", on=DECEMBER, key="back") == 0
+    assert [_settle(world, 100), _settle(world, 20, key="again")] == [0, 0]
+    assert world.guard("M1") == 0

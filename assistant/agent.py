@@ -7,6 +7,7 @@ happens, the thread holds whole turns.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -20,16 +21,19 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from langchain_core.tools import BaseTool, StructuredTool
 
 import prompts
-from assistant import approvals, guard, memory
+from assistant import approvals, guard, handoff, memory
 from assistant.chat_models import ModelFailed
 from assistant.embedded import model as embedded
 from assistant.embedded.turn import NOTE
-from assistant.events import Answer, ApprovalWanted, Choices, Citation, Event, Failed, TextDelta, ToolFinished, ToolStarted
+from assistant.events import Answer, ApprovalWanted, Choices, Citation, Download, Event, Failed, TextDelta, ToolFinished, ToolStarted
 from members import approvals as record
+from members import tickets
+from members.access import Role
 from members.errors import Refusal
 from members.tables import Approval, Conversation
 from retrieval.words import has_han
-from tools.gateway import Fault, Gateway, Outcome, Tool, refused
+from tools.bench import Bench
+from tools.gateway import Fault, Gateway, Outcome, Tool
 
 log = logging.getLogger("patron.agent")
 MODEL_CALLS = 12
@@ -72,7 +76,7 @@ class Turn:
     async def _work(self) -> None:
         try:
             async with asyncio.timeout(self.setting.seconds):
-                if not await self._decided():
+                if not await self._held() and not await self._decided():
                     await self._ask()
         except TimeoutError:
             await self._end_badly("timeout", prompts_text(self.language, "interrupted"), "")
@@ -92,15 +96,31 @@ class Turn:
         await asyncio.to_thread(self._keep, [HumanMessage(self.text), AIMessage(text)], {"failed": code})
         self.queue.put_nowait(Failed(code, text, fault_id))
 
-    # --- a yes or a no ------------------------------------------------------------------
+    # --- a colleague, a yes or a no -----------------------------------------------------
+
+    async def _held(self) -> bool:
+        """Whether a colleague has this conversation: the message is theirs to answer, and no model is asked."""
+        if self.thread.held_by is None:
+            return False
+        await asyncio.to_thread(self._keep, [HumanMessage(self.text)], {})
+        said = prompts.phrase(self.language, "handed_over", r={}, a={}, today="", name=self.thread.held_name, role="", shown=0)
+        self._answer(said, "server", {"held_by": self.thread.held_name})
+        return True
 
     async def _decided(self) -> bool:
-        """Whether the message was the answer to the one approval that is open."""
-        meant = approvals.reads_as(self.text)
-        waiting = await asyncio.to_thread(self._waiting) if meant else []
-        if meant is None or len(waiting) != 1:
+        """Whether the message was the answer to the approvals that are open: to the one, or plainly to all."""
+        waiting = await asyncio.to_thread(self._waiting)
+        readings = {approvals.reads_as(self.text, approval.tool) for approval in waiting}
+        # A yes must say which; a no to several declines them all.
+        meant = readings.pop() if len(readings) == 1 else None
+        if len(waiting) > 1 and meant != "no":
+            meant = "yes" if approvals.means_all(self.text) else None
+        if meant is None:
             return False
-        text = await asyncio.to_thread(decide, self.gateway, waiting[0].id, meant == "yes", self.language, self.queue.put_nowait)
+        said: list[str] = []
+        for approval in waiting:
+            said.append(await asyncio.to_thread(decide, self.gateway, approval.id, meant == "yes", self.language, self.queue.put_nowait))
+        text = "\n\n".join(said)
         await asyncio.to_thread(self._keep, [HumanMessage(self.text), AIMessage(text)], {"approval": waiting[0].id})
         self._answer(text, "server")
         return True
@@ -108,7 +128,7 @@ class Turn:
     def _waiting(self) -> Sequence[Approval]:
         with self.gateway.database.read() as session:
             waiting = record.open_in(session, self.gateway.caller, self.thread.id, now=self.gateway.now())
-            if len(waiting) == 1 and memory.spoken_since(session, self.thread.id, waiting[0].created_at) > 1:
+            if waiting and memory.spoken_since(session, self.thread.id, min(a.created_at for a in waiting)) > 1:
                 # Something else was talked about meanwhile: the word answers that, not the card.
                 return []
             return waiting
@@ -136,11 +156,40 @@ class Turn:
         fresh = final[len(given) :]
         text, extras = self._checked(fresh)
         note = fresh[-1].additional_kwargs.get(NOTE, {}) if fresh and isinstance(fresh[-1], AIMessage) else {}
+        if handoff.is_lost(fresh, note):
+            extras = {**extras, "lost": True}
+        text = await asyncio.to_thread(self._called_a_person, text, fresh, bool(extras.get("lost")))
         kept = [*fresh[:-1], AIMessage(text, additional_kwargs={NOTE: note} if note else {})]
         await asyncio.to_thread(self._keep, [HumanMessage(self.text), *kept], extras)
         if note.get("choices"):
             self.queue.put_nowait(Choices(list(note["choices"])))
         self._answer(text, self.setting.model_name, extras)
+
+    def _called_a_person(self, text: str, fresh: Sequence[AnyMessage], lost: bool) -> str:
+        """The answer, with word of the colleague who was called: asked for, out of anger, or after three turns that led nowhere."""
+        gateway = self.gateway
+        if gateway.caller.role is not Role.MEMBER or gateway.caller.member_id is None:
+            return text
+        asked = next((json.loads(str(m.content)) for m in fresh if isinstance(m, ToolMessage) and m.name in ("talk_to_person", "file_complaint")), None)
+        with gateway.database.read() as session:
+            nowhere = lost and memory.lost_in_a_row(session, self.thread.id) >= handoff.LOST_TURNS - 1
+            known = tickets.of_conversation(session, self.thread.id) is not None
+        cause = "anger" if handoff.is_angry(self.text) else "failures" if nowhere else ""
+        if asked is None and (known or not cause):
+            return text
+        with gateway.database.effect() as session:
+            if asked is None or cause == "anger":
+                bench = Bench(session, gateway.caller, gateway.means, conversation_id=self.thread.id, now=gateway.now())
+                ticket = handoff.open_for(bench, cause or "asked", self.text).model_dump(mode="json")
+            else:
+                ticket = asked
+            if ticket.get("ticket_id"):
+                handoff.enrich(session, ticket["ticket_id"], self.thread.id, self.text)
+        if asked is not None:
+            return text
+        phrase = "angry_person" if cause == "anger" else "offered_person"
+        said = prompts.phrase(self.language, phrase, r=ticket, a={}, today=gateway.means.today.isoformat(), name="", role="", shown=0)
+        return f"{said}\n\n{text}" if cause == "anger" and not lost else said
 
     def _recall(self) -> None:
         with self.gateway.database.read() as session:
@@ -174,6 +223,8 @@ class Turn:
         self.queue.put_nowait(ToolFinished(outcome.tool, outcome.status, outcome.arguments, outcome.result))
         if outcome.status == "waiting_for_yes":
             self.queue.put_nowait(card(outcome.tool, outcome.result, self.language, self.gateway.means.today.isoformat()))
+        if outcome.result.get("download"):
+            self.queue.put_nowait(Download(outcome.result["download"]))
         for passage in outcome.result.get("passages", [])[:2] if outcome.tool == "ask_policy" else []:
             self.queue.put_nowait(Citation(passage["passage_id"], passage["citation"], passage["text"]))
 
@@ -231,7 +282,7 @@ def decide(gateway: Gateway, approval_id: str, yes: bool, language: str, emit: A
     try:
         outcome = gateway.carry_out(approval_id)
     except Refusal as refusal:
-        return embedded.refusal_text(refused(refusal), language=language, today=today)
+        return embedded.refusal_text(gateway.refused(refusal), language=language, today=today)
     emit(ToolFinished(outcome.tool, outcome.status, outcome.arguments, outcome.result))
     return embedded.outcome_text(outcome.tool, outcome.result, language=language, today=today)
 

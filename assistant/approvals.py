@@ -10,25 +10,37 @@ from typing import Literal
 from retrieval.words import normal
 
 _YES_WORD = (
-    r"(?:oh )?(?:yes|yeah|yep|yup|ye|aye|y|ok(?:的|吧)?|okay|no problem|no worries|sure|confirm(?:ed)?|correct|right|exactly|absolutely|definitely|certainly|of course|agreed|proceed|fine|all good)"
-    r"|go ahead(?: and (?:do (?:it|that|so)|cancel(?: it)?))?|go for it|do (?:it|that|so)|please do|that'?s (?:right|fine|correct|it)|sounds good|cancel it|please cancel(?: it)?|i confirm|i'?m sure|i am"
-    r"|let'?s do it|works for me|get rid(?: of it)?|please|thanks|thank you|thx|pls|cancel"
-    r"|是的?|对的?|好[的呀吧]?|行的?|可以的?|确认|确定|同意|没问题|没错|嗯+|办吧|取消[吧就好了]*|就这样|就这么办|麻烦了|谢谢|要的|中|就好|吧|啊|呀"
+    r"(?:oh )?(?:yes|yeah|yep|yup|ye|aye|y|ok(?:的|吧)?|okay|no problem|no worries|sure|confirm(?:ed)?|correct|right|exactly|absolutely|definitely|certainly|of course|agreed|proceed|fine|all good|perfect|great)"
+    r"|go ahead(?: and do (?:it|that|so))?|go for it|do (?:it|that|so)|please do|that'?s (?:right|fine|correct|it)|sounds good|i confirm|i'?m sure|i am"
+    r"|let'?s do it|works for me|please|thanks|thank you|thx|pls"
+    r"|是的?|对的?|好[的呀吧]?|行的?|可以的?|确认|确定|同意|没问题|没错|嗯+|办吧|就这样|就这么办|麻烦了|谢谢|要的|中|就好|吧|啊|呀"
 )
+# Said of a cancellation these agree; said of anything else they call it off.
+_CANCEL_WORD = r"go ahead and cancel(?: it)?|please cancel(?: it)?|cancel(?: it| that)?|get rid(?: of it)?|取消[吧就好了]*"
 _NO_WORD = (
     r"no|nope|nah|n|don'?t|do not|no thanks|no thank you|stop|wait|never ?mind|keep it|leave it(?: as it is)?|not now|forget it|cancel that|hold on|i changed my mind|changed my mind|better not|rather not|thanks|thank you"
     r"|不|不要了?|不用了?|不了|别|算了|先不要?|先别|不取消了?|别取消|不行|否|先?留着吧?|等等|等一下|停|我?再想想|不是|不对|暂时不用|谢谢|吧"
 )
 # Words that only go along: they say nothing by themselves.
 _POLITE = re.compile(r"(?:(?:please|thanks|thank you|thx|pls|谢谢|麻烦了|吧|啊|呀|i am|cancel) ?)+", re.IGNORECASE)
-_YES, _NO = re.compile(rf"(?:{_YES_WORD})(?: ?(?:{_YES_WORD}))*"), re.compile(rf"(?:{_NO_WORD})(?: (?:{_NO_WORD}))*(?: ?(?:thanks|thank you|谢谢|吧|了))*")
+_ALL = re.compile(
+    r"(?:(?:yes|yeah|ok|okay|sure|please|do|confirm|是的?|好的?|对|确认|确定|可以)[ ,，]*)*(?:(?:to )?(?:both|all)(?: of (?:them|these))?|两个都(?:要|行|办|确认|可以)?|都(?:要|行|办|确认|可以|好|办了?吧)|全部?(?:确认|都办))(?: please| thanks|吧|谢谢)?"
+)
 
 
-def reads_as(text: str) -> Literal["yes", "no"] | None:
-    """`yes` or `no` when the message is unambiguously that, else None."""
+def reads_as(text: str, tool: str = "cancel_order") -> Literal["yes", "no"] | None:
+    """`yes` or `no` to a card of that tool when the message is unambiguously that, else None."""
     bare = re.sub(r"[\s,，.。!！、~～…;；]+", " ", normal(text)).strip()
-    if not bare or _POLITE.fullmatch(bare):
+    cancels = tool.startswith("cancel_order")
+    if not bare or (_POLITE.fullmatch(bare) and (cancels or "cancel" not in bare)):
         return None
-    if _NO.fullmatch(bare):
+    yes, no = (f"{_YES_WORD}|{_CANCEL_WORD}", _NO_WORD) if cancels else (_YES_WORD, f"{_NO_WORD}|{_CANCEL_WORD}")
+    if re.fullmatch(rf"(?:{no})(?: (?:{no}))*(?: ?(?:thanks|thank you|谢谢|吧|了))*", bare):
         return "no"
-    return "yes" if _YES.fullmatch(bare) else None
+    return "yes" if re.fullmatch(rf"(?:{yes})(?: ?(?:{yes}))*", bare) else None
+
+
+def means_all(text: str) -> bool:
+    """Whether a message says yes to every card that waits: “yes to both”, 都办吧."""
+    bare = re.sub(r"[\s,，.。!！、~～…;；]+", " ", normal(text)).strip()
+    return _ALL.fullmatch(bare) is not None

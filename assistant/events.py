@@ -69,6 +69,13 @@ class Citation(Event):
 
 
 @dataclass(frozen=True)
+class Download(Event):
+    """A file that the signed-in person may fetch from this path."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Choices(Event):
     """Short replies a face may offer as buttons."""
 

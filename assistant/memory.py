@@ -69,6 +69,20 @@ def append(session: Session, thread: Conversation, messages: Sequence[AnyMessage
     session.exec(update(Conversation).where(col(Conversation.id) == thread.id).values(updated_at=now, title=title))
 
 
+def append_staff(session: Session, thread_id: str, text: str, *, by: str, now: datetime) -> None:
+    """Write a colleague's words at the end of a thread."""
+    last = session.exec(select(func.max(Message.position)).where(Message.conversation_id == thread_id)).one() or 0
+    session.add(Message(conversation_id=thread_id, position=last + 1, kind="staff", content=text, extras={"by": by}, created_at=now))
+    session.exec(update(Conversation).where(col(Conversation.id) == thread_id).values(updated_at=now))
+
+
+def lost_in_a_row(session: Session, thread_id: str, *, limit: int = 5) -> int:
+    """How many of the newest answers in a thread answered nothing."""
+    spoken = select(Message).where(Message.conversation_id == thread_id, col(Message.kind).in_(("ai", "staff")), Message.content != "")
+    rows = session.exec(spoken.order_by(col(Message.position).desc()).limit(limit)).all()
+    return next((n for n, row in enumerate(rows) if not row.extras.get("lost")), len(rows))
+
+
 def history(session: Session, thread_id: str, *, budget: int) -> list[AnyMessage]:
     """The thread as a model is shown it: whole turns, the newest that fit the budget."""
     messages = [_message(row) for row in stored(session, thread_id)]
@@ -130,6 +144,8 @@ def _row(thread_id: str, position: int, message: AnyMessage, extras: dict[str, A
 def _message(row: Message) -> AnyMessage:
     if row.kind == "tool":
         return ToolMessage(content=row.content, tool_call_id=row.call_id, name=row.tool)
+    if row.kind == "staff":
+        return AIMessage(content=f"({row.extras.get('by', 'colleague')}) {row.content}")
     if row.kind == "ai":
         note = row.extras.get(NOTE, {})
         return AIMessage(content=row.content, tool_calls=row.calls, additional_kwargs={NOTE: note} if note else {})

@@ -104,19 +104,83 @@ def _search_rows(found: dict[tuple[str, str, str], dict[str, float]]) -> list[li
 
 
 @app.command()
-def routing(json_to: Json = None, sets: Annotated[str, typer.Option(help="Message sets, comma-separated.")] = "validation,test") -> None:
-    """Accuracy of the embedded model's router on messages by authors it never learned from."""
-    from assistant.embedded.model import train
+def routing(
+    json_to: Json = None,
+    sets: Annotated[str, typer.Option(help="Message sets, comma-separated.")] = "validation,test",
+    train: Annotated[Path | None, typer.Option(help="With --test: your own labelled messages to learn from, CSV with columns text and label.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Labelled messages to try what was learned from --train on, CSV alike.")] = None,
+    messages: Annotated[
+        Path | None, typer.Option(help="Messages as JSON lines (id, role, text): writes what would be called to --out. Nothing is run.")
+    ] = None,
+    dialogues: Annotated[Path | None, typer.Option(help="Dialogues as JSON lines (id, role, turns): writes the calls turn by turn to --out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where --messages or --dialogues are answered, JSON lines.")] = None,
+) -> None:
+    """Accuracy and arguments of the embedded model's reading on messages by authors it never learned from; or on your files."""
     from eval import routing as measured
+    from members.errors import BadInput
+    from retrieval.embed import SentenceVectors
+
+    asked = messages or dialogues
+    try:
+        if (train is None) != (test is None) or (messages and dialogues) or (asked is None) != (out is None):
+            raise BadInput("Give --train with --test, and --out with one of --messages or --dialogues.")
+        for path in (train, test, asked):
+            if path and not path.is_file():
+                raise BadInput(f"{path} is not a file.")
+        if train and test:
+            figures = measured.classified(SentenceVectors(), train, test)
+            _table("Classified", list(figures), [[_figure(value) for value in figures.values()]])
+            _json(json_to, figures)
+            return
+    except (BadInput, UnicodeDecodeError) as error:
+        console.print(f"[red]{error}[/red]", highlight=False)
+        sys.exit(2)
+    model = _reader()
+    if asked and out:
+        sys.exit(1 if _proposed(model, asked, out, dialogues is not None) else 0)
+    by_set = {name: measured.measure(model, name) for name in sets.split(",")}
+    rows = [[name, lang, *(_figure(v.get(m)) for m in measured.MEASURES)] for name, by_lang in by_set.items() for lang, v in by_lang.items()]
+    _table("Routing", ["set", "language", *measured.MEASURES], rows)
+    _json(json_to, by_set)
+
+
+def _reader() -> Any:
+    """The embedded model freshly learned, without a shop."""
+    from assistant.embedded.model import EmbeddedModel, train
+    from assistant.embedded.propose import sells
     from eval import worlds  # noqa: F401  (declares the tools)
     from retrieval.embed import SentenceVectors
 
+    embed = SentenceVectors()
     with console.status("learning from the examples…"):
-        router = train(SentenceVectors())
-    figures = {name: measured.measure(router, name) for name in sets.split(",")}
-    names = ["messages", "all", "en", "zh", "among first two", "out-of-scope recall"]
-    _table("Routing", ["set", *names], [[k, *(f"{v[n]:.3f}" if isinstance(v[n], float) else str(v[n]) for n in names)] for k, v in figures.items()])
-    _json(json_to, figures)
+        return EmbeddedModel(router=train(embed), embed=embed, sells=sells, names=lambda _: False)
+
+
+def _proposed(model: Any, asked: Path, out: Path, dialogues: bool) -> int:
+    """Write the proposals of a file; how many of its lines could not be read."""
+    from eval import proposals
+    from members.errors import BadInput
+
+    of_one = proposals.of_dialogue if dialogues else proposals.of_message
+    done = wrong = 0
+    with out.open("w", encoding="utf-8") as file:
+        for number, record in proposals.lines(asked):
+            try:
+                if isinstance(record, BadInput):
+                    raise record
+                file.write(json.dumps(of_one(model, record, number), ensure_ascii=False) + "\n")
+                done += 1
+            except BadInput as error:
+                wrong += 1
+                console.print(f"[red]{error}[/red]", highlight=False)
+            if (done + wrong) % 500 == 0:
+                console.print(f"{done + wrong} lines…")
+    console.print(f"{done} lines answered in {out}, {wrong} could not be read.")
+    return wrong
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None or value != value else str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
 @app.command()
@@ -134,6 +198,27 @@ def speed(home: Home = None, json_to: Json = None, rounds: Annotated[int, typer.
         [[k, f"{v['turns']:.0f}", f"{v['p50']:.1f}", f"{v['p95']:.1f}", f"{v['p50'] / bare:.1f}×"] for k, v in figures.items()],
     )
     desk.close()
+    _json(json_to, figures)
+
+
+@app.command("tau-retail")
+def tau_retail(
+    db: Annotated[Path, typer.Option(help="The world: db.json.", exists=True, dir_okay=False)],
+    tasks: Annotated[Path, typer.Option(help="Its tasks, in the layout of tau-bench or of tau2.", exists=True, dir_okay=False)],
+    states: Annotated[Path | None, typer.Option(help="The reference's final states; final_states_… beside the tasks when left out.")] = None,
+    export_states: Annotated[Path | None, typer.Option(help="Write the world after each task here, in db.json's layout.")] = None,
+    chat: Annotated[bool, typer.Option(help="Let a scripted person ask for it, instead of replaying the ground truth.")] = False,
+    model: Annotated[str, typer.Option(help="A chat model at --base-url instead of the embedded one; its key in PATRON_API_KEY.")] = "embedded",
+    base_url: Annotated[str, typer.Option(help="An OpenAI-compatible endpoint.")] = "",
+    trials: Annotated[int, typer.Option(min=1, max=16, help="With --chat: how often each task is tried, for pass^k.")] = 1,
+    limit: Annotated[int, typer.Option(min=0, help="Only so many tasks; all when 0.")] = 0,
+    home: Home = None,
+    json_to: Json = None,
+) -> None:
+    """A retail world from elsewhere: the ground truth through our tools, or asked for in a chat; the end state held against the reference's."""
+    from eval import tau_report
+
+    figures = tau_report.main(console, db, tasks, states, export_states, chat=chat, model=model, base_url=base_url, trials=trials, limit=limit, home=home)
     _json(json_to, figures)
 
 

@@ -149,6 +149,7 @@ class Gateway:
     calls: int = 0
     subject: str | None = None
     _seen: dict[str, Outcome] = field(default_factory=dict)
+    _frozen: set[str] = field(default_factory=set)
 
     def tools(self) -> list[Tool]:
         """What this caller's model may be shown."""
@@ -257,12 +258,22 @@ class Gateway:
             if found.for_member:
                 shown |= {"member_id": bench.subject, "member_name": people.get(session, bench.me).name, "why": bench.why}
             shown["needs_second"] = bool(found.second and found.second(bench, **_values(found, typed)))
+            self._retire(session, found.name, frozen.get("order_id"))
             card = {"tool": found.name, "facts": shown}
             approval = approvals.freeze(
                 session, self.caller, self.conversation_id, found.name, frozen, card, now=self.now(), member_id=bench.subject or self.caller.member_id
             )
             told = {"approval_id": approval.id, "expires_at": approval.expires_at.isoformat(timespec="seconds"), "facts": shown}
+        self._frozen.add(approval.id)
         return Outcome(found.name, frozen, "waiting_for_yes", told)
+
+    def _retire(self, session: Session, name: str, order_id: object) -> None:
+        """A new proposal replaces an earlier turn's of the same kind or about the same order: “no, the blue one”."""
+        for waiting in approvals.open_in(session, self.caller, self.conversation_id, now=self.now()):
+            about = str(waiting.arguments.get("order_id", "")).lstrip("#")
+            same = waiting.tool == name or (about and about == str(order_id).lstrip("#"))
+            if same and waiting.id not in self._frozen:
+                approvals.close(session, self.caller, waiting.id, "retired", now=self.now())
 
     def _effect(self, approval_id: str) -> Outcome:
         with self.database.effect() as session:

@@ -46,9 +46,15 @@ def file_complaint(
 
 
 def _opened(bench: Bench, cause: str, about: str, order_id: str | None) -> TicketOpened:
-    session, order = bench.session, _order_meant(bench, order_id)
-    before = tickets.waiting(session)
+    order = _order_meant(bench, order_id)
     facts, next_step = gathered(bench, order, about)
+    return opened(bench, cause, about, order, facts, next_step)
+
+
+def opened(bench: Bench, cause: str, about: str, order: Order | None, facts: dict[str, Any], next_step: str) -> TicketOpened:
+    """Open the ticket and say what its member may expect."""
+    session = bench.session
+    before = tickets.waiting(session)
     ticket = tickets.open_one(
         session,
         bench.me,

@@ -15,8 +15,12 @@ from rapidfuzz import fuzz
 from retrieval.words import gloss, has_han, normal
 
 Article = dict[str, Any]
+# Words behind which stands what should come instead.
 _TARGET = re.compile(
-    r"\b(?:to|into|for|with|instead|swap(?:ped)? for|change(?:d)? to|rather)\b|→|->|(?:换|改|调|变)(?:成|为|到|一?[个件双条]|做)?|要(?!退|换|改)|想要"
+    r"\b(?:to(?! (?:change|exchange|swap|get|have|return|order|replace|switch|modify|pay|make|be|the same address))|into|"
+    r"for(?! (?:order|the (?:price )?difference|any (?:price )?difference|me\b|my order|#))|with(?! (?:my |the )?(?:pay ?pal|gift|card|visa|master))|"
+    r"instead(?! of)|rather(?: have)?|prefer|in(?! (?:my |the |this |that )?(?:order|#)))\b"
+    r"|→|->|(?:换|改|调|变)(?:成|为|到|一?[个件双条]|做)?|要(?!退|换|改)|想要"
 )
 _EVERYTHING = re.compile(
     r"\b(?:everything|all(?: of)?(?: (?:it|them|the items?))?|whole (?:order|thing|lot|parcel)|entire order|both|the lot|each of them)\b|全部|全都|所有|整单|都(?:退|换|要|不要)|两[件个样]都|一起退"
@@ -30,11 +34,11 @@ _UNITS = (
     (r"(\d+(?:\.\d+)?)\s*(?:inches|inch|in\b|英寸|寸|\")", r"\1inch"),
     (r"(\d+(?:\.\d+)?)\s*(?:feet|foot|ft|英尺)\b", r"\1ft"),
     (r"(\d+(?:\.\d+)?)\s*(?:litres?|liters?|l\b|升)", r"\1l"),
-    (r"(\d+(?:\.\d+)?)\s*(?:millilitres?|milliliters?|ml|毫升)\b?", r"\1ml"),
+    (r"(\d+(?:\.\d+)?)\s*(?:(?:millilitres?|milliliters?|ml)\b|毫升)", r"\1ml"),
     (r"(\d+(?:\.\d+)?)\s*(?:cups?|杯)", r"\1cup"),
     (r"(\d+(?:\.\d+)?)\s*(?:pieces?|pcs?|片|件套)", r"\1piece"),
     (r"(\d+(?:\.\d+)?)\s*(?:gigabytes?|gb)\b", r"\1gb"),
-    (r"(\d+(?:\.\d+)?)\s*(?:millimet(?:er|re)s?|mm|毫米)\b?", r"\1mm"),
+    (r"(\d+(?:\.\d+)?)\s*(?:(?:millimet(?:er|re)s?|mm)\b|毫米)", r"\1mm"),
     (r"(\d+(?:\.\d+)?)\s*(?:bars?)\b", r"\1bar"),
     (r"(\d+(?:\.\d+)?)\s*(?:watts?|w)\b", r"\1w"),
 )
@@ -95,8 +99,7 @@ def meant(text: str, articles: Sequence[Article], *, changing: bool, place: int 
         return [Meant(by_option, _after_target(said) if changing else "")] if by_option else []
     found: list[Meant] = []
     for (start, end), names in zip(_segments(said, spans), spans, strict=True):
-        piece = said[start:end]
-        old, new = _split(piece) if changing else (piece, "")
+        old, new = _split(said[start:end], max(0, names.end - start)) if changing else (said[start:end], "")
         article = _one_of(old, [a for a in names.articles if not any(m.article is a for m in found)] or names.articles)
         if not changing and len(names.articles) > 1 and _plural(names, said):
             found += [Meant(a, "") for a in names.articles if not any(m.article is a for m in found)]
@@ -182,20 +185,19 @@ def _segments(said: str, mentions: Sequence[Mention]) -> list[tuple[int, int]]:
     return list(zip(cuts, [*cuts[1:], len(said)], strict=True))
 
 
-def _split(piece: str) -> tuple[str, str]:
-    """Words about what there is, and about what should come."""
-    hits = list(_TARGET.finditer(piece))
-    if not hits:
-        return piece, piece
-    # “Exchange A for B”, “change A to B”: what stands behind the last such word that something follows.
-    for hit in hits:
-        if len(piece[hit.end() :].strip()) > 0 and hit.start() > 3:
-            return piece[: hit.start()], piece[hit.end() :]
-    return piece[: hits[0].start()], piece[hits[0].end() :]
+def _split(piece: str, name_ends: int = 0) -> tuple[str, str]:
+    """Words about what there is, and about what should come: parted at the first such word behind the name."""
+    hits = [hit for hit in _TARGET.finditer(piece) if piece[hit.end() :].strip()]
+    behind = [hit for hit in hits if hit.start() >= name_ends] or hits[-1:]
+    if not behind:
+        return piece, piece[name_ends:]
+    return piece[: behind[0].start()], piece[behind[0].end() :]
 
 
 def _after_target(said: str) -> str:
-    return _split(said)[1]
+    """What should come instead, where no article is named: behind the last such word."""
+    hits = [hit for hit in _TARGET.finditer(said) if said[hit.end() :].strip()]
+    return said[hits[-1].end() :] if hits else said
 
 
 def _one_of(said: str, articles: Sequence[Article]) -> Article:
@@ -269,9 +271,9 @@ def _named(said: str, article: Article) -> dict[str, set[str]]:
     found = {key: _longest(hits) for key, hits in found.items() if hits}
     for key, hits in list(found.items()):
         rivals = [other for other in found if other != key and found[other] & hits]
-        near = [k for k in (key, *rivals) if any(_beside(said, k, value) for value in hits)]
-        if rivals and near and key not in near:
-            found[key] = hits - set().union(*(found[r] for r in rivals if r in near))
+        near = {k: max(_beside(said, k, value) for value in hits) for k in (key, *rivals)}
+        if rivals and near[key] < max(near.values()):
+            found[key] = hits - set().union(*(found[r] for r in rivals if near[r] > near[key]))
     return {key: hits for key, hits in found.items() if hits}
 
 
@@ -288,17 +290,24 @@ def _says_it(said: str, key: str, value: str) -> bool:
     bare = canonical(value)
     if re.fullmatch(r"\d+", bare) or bare in ("yes", "no", "none"):
         # A bare figure or a yes counts only beside its option's name.
-        return _beside(said, key, value) or (bare not in ("yes", "no", "none") and len(said.split()) <= 6 and says(said, value))
+        return _beside(said, key, value) > 0 or (bare not in ("yes", "no", "none") and len(said.split()) <= 6 and says(said, value))
     return says(said, value)
 
 
-def _beside(said: str, key: str, value: str) -> bool:
-    """Whether an option's name stands next to the value: “size 9”, “9 in size”, “black dial”."""
-    bare = re.escape(canonical(value))
-    return any(
-        re.search(rf"\b{re.escape(word)}s?\b\W*(?:\w+\W+){{0,2}}?{bare}(?!\w)|(?<!\w){bare}\W+(?:\w+\W+){{0,1}}?{re.escape(word)}", said)
-        for word in canonical(key).split()
-        if len(word) > 2
+def _beside(said: str, key: str, value: str) -> int:
+    """How near an option's name stands to the value: 2 for the whole name (“dial color black”), 1 for a word of it (“black dial”), 0 for not at all."""
+    bare, name = re.escape(canonical(value)), re.escape(canonical(key))
+    if re.search(rf"\b{name}s?\b\W*(?:is |of |in |: ?)?{bare}(?!\w)|(?<!\w){bare}\W+(?:in )?{name}\b", said):
+        return 2
+    # The last word of “frame color” and “lens color” tells nothing apart.
+    words = canonical(key).split()
+    telling = words[:-1] if len(words) > 1 and words[-1] in ("color", "size", "type", "material") else words
+    return int(
+        any(
+            re.search(rf"\b{re.escape(w)}s?\b\W*(?:\w+\W+){{0,2}}?{bare}(?!\w)|(?<!\w){bare}\W+(?:\w+\W+){{0,1}}?{re.escape(w)}", said)
+            for w in telling
+            if len(w) > 2
+        )
     )
 
 

@@ -23,7 +23,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 import prompts
-from assistant.embedded import service, slots, wish
+from assistant.embedded import places, service, slots, wish
 from assistant.embedded import turn as turns
 from assistant.embedded.excerpt import excerpt
 from assistant.embedded.router import Guess, Router
@@ -63,6 +63,8 @@ _OF_ARTICLE = {
     ),
 }
 _OWN_ORDERS = ("my_orders", "order_status")
+# Phrases that answer nothing: three such turns in a row call a person.
+_LOST = frozenset(("say_more", "unsure", "cannot_do_bare"))
 # What a question for a missing piece may be answered by.
 _GIVEN = frozenset(("articles", "variant", "method", "address", "where", "code", "points", "reason", "language"))
 # Readings that a piece given by itself is easily taken for.
@@ -128,7 +130,8 @@ class EmbeddedModel(BaseChatModel):
         """The next message of a turn: one tool call, or the words."""
         steps = self.steps(turn)
         if isinstance(steps, Say):
-            return _message(self._worded(turn, steps), steps.note)
+            lost = {"lost": True} if steps.phrase in _LOST else {}
+            return _message(self._worded(turn, steps), {**steps.note, **lost})
         left, said = list(turn.results), list[str]()
         note: dict[str, Any] = {}
         for step in steps:
@@ -139,6 +142,8 @@ class EmbeddedModel(BaseChatModel):
                 return AIMessage(content="", tool_calls=[call])
             said.append(self._worded(_facing(turn, step), outcome))
             note = outcome.note or note
+            if len(steps) == 1 and outcome.phrase in _LOST:
+                note = {**note, "lost": True}
         text = "\n\n".join(part for part in said if part)
         if text == turn.said_last:
             text = f"{self._worded(turn, Say('repeat'))}\n{text}"
@@ -148,7 +153,7 @@ class EmbeddedModel(BaseChatModel):
 
     def steps(self, turn: Turn) -> list[_Step] | Say:
         """What the message asks for, clause by clause; or what to ask back."""
-        guesses: list[Guess] = self.router.guess(turn.text, self._labels(turn))
+        guesses: list[Guess] = self.router.guess(_core(turn.text), self._labels(turn))
         best = guesses[0]
         # “Send it to my mum's address” and “give my wife's account my points” name others without looking into their record.
         harmless = best.label in ("change_address", "transfer_points") and best.chance > 0.4
@@ -167,6 +172,9 @@ class EmbeddedModel(BaseChatModel):
         several = self._clauses(turn, guesses) or self._each_order(turn, best)
         if several:
             return several
+        if best.label == "ask_policy" and turn.slots.order_ids and guesses[1].label in _SERVICE:
+            # A question that names an order of theirs wants it done rather than explained.
+            return [_Step(guesses[1].label, turn.text)]
         if best.label == "out_of_scope" and best.chance < 0.5 and guesses[1].label == "ask_policy":
             # A question of the shop's that the policy may answer is better looked up than turned away.
             return [_Step("ask_policy", turn.text)]
@@ -181,6 +189,9 @@ class EmbeddedModel(BaseChatModel):
         text = turn.text.lower()
         if best.label in _SERVICE and best.chance > 0.35:
             return None
+        place = places.read(turn.text) if turn.role == "member" and best.chance < 0.9 else None
+        if place and place["postcode"]:
+            return "change_address"
         if turn.role == "member" and turn.slots.order_ids and _REFUND.search(text) and not re.search(r"\bcancel (?:it|this|#?[ow\d])|给我取消|帮我取消", text):
             return "order_status"
         if turn.last_tool() == "tier_and_benefits" and len(text) < 40 and (turn.slots.amounts or wish.bare_number(text)) and wish.continues(turn.text):
@@ -294,7 +305,7 @@ class EmbeddedModel(BaseChatModel):
 
     def _clauses(self, turn: Turn, whole: list[Guess]) -> list[_Step] | None:
         """Several requests in one message, if each clause is clear by itself."""
-        parts = [part.strip() for part in _CLAUSES.split(turn.text) if part and len(part.strip()) >= 4]
+        parts = [part.strip() for part in _CLAUSES.split(_core(turn.text)) if part and len(part.strip()) >= 4]
         if not 2 <= len(parts) <= 4:
             return None
         labels = self._labels(turn)
@@ -341,6 +352,20 @@ class EmbeddedModel(BaseChatModel):
             return prompts.phrase(turn.language, "say_more", turn=turn.number, **values)
         text = prompts.phrase(turn.language, say.phrase, turn=turn.number, **values)
         return text if say.then is None else f"{text}\n{self._worded(turn, say.then)}"
+
+
+_SETTLED_BY = re.compile(
+    r"(?:[.,;!?]\s*|\band\s+|^)(?:please\s+)?(?:(?:use|i['’]?ll use|with|via|on|by)?[^.,;]{0,40}\bfor (?:the|any) (?:price )?difference|"
+    r"(?:(?:please )?(?:refund|return|put|send|pay)(?: (?:it|that|them|the money|me))?(?: back)? (?:to|on|onto|via|with)|money back (?:to|on)|(?:via|with|use|using))\s+(?:my|the)\s+(?:pay ?pal|gift ?card|credit ?card|visa|master ?card|card|original)[^.,;]{0,30})"
+    r"(?:\s+please)?(?=[.,;!?]|\s*$)|[，,。]\s*(?:差价|差额|退款|钱)[^，,。]{0,12}(?:卡|paypal|支付|账户)[^，,。]{0,4}",
+    re.IGNORECASE,
+)
+
+
+def _core(text: str) -> str:
+    """What is asked for, without the clause that says how a difference or refund is settled."""
+    bare = _SETTLED_BY.sub(" ", text).strip()
+    return bare if len(bare) >= 12 else text
 
 
 def _facing(turn: Turn, step: _Step, *, alone: bool = True) -> Turn:

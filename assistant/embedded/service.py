@@ -122,7 +122,7 @@ def _return(turn: Turn) -> Story:
     meant = _meant(turn, options.record["articles"], changing=False)
     if not meant:
         return Say("which_articles", {**options.record, "doing": "return"}, note=_asks(turn, "articles"))
-    items = [given(variant_id=m.article["variant_id"], quantity=_pieces(turn, m.article)) for m in meant]
+    items = [given(variant_id=m.article["variant_id"], quantity=_pieces(turn, m.article, options.record["articles"])) for m in meant]
     card, unclear = _method(turn, options.record["methods"])
     if unclear:
         return Say("which_method", {**options.record, "methods": unclear}, note=_asks(turn, "method"))
@@ -160,7 +160,9 @@ def _exchange(turn: Turn) -> Story:
         if picked.variant is None:
             shown = {**one.article, "choices": picked.tied[:6], "none_fits": picked.none_fits, "currency": record["currency"]}
             return Say("which_variant", shown, note={**_asks(turn, "variant"), "choices_shown": [c["variant_id"] for c in picked.tied[:6]]})
-        exchanges.append(given(variant_id=one.article["variant_id"], new_variant_id=picked.variant["variant_id"], quantity=_pieces(turn, one.article)))
+        exchanges.append(
+            given(variant_id=one.article["variant_id"], new_variant_id=picked.variant["variant_id"], quantity=_pieces(turn, one.article, record["articles"]))
+        )
     card, unclear = _method(turn, record["methods"])
     if unclear:
         return Say("which_method", {**record, "methods": unclear}, note=_asks(turn, "method"))
@@ -200,11 +202,13 @@ def _placed(turn: Turn, one: Meant) -> articles.Picked | None:
     return articles.Picked(chosen[0], []) if chosen else None
 
 
-def _pieces(turn: Turn, article: dict[str, Any]) -> int | None:
+def _pieces(turn: Turn, article: dict[str, Any], listed: list[dict[str, Any]]) -> int | None:
     """How many of several pieces are meant; all when nothing is said."""
-    if article["quantity"] < 2:
-        return None
-    return 1 if re.search(r"\b(?:one of|only one|just one|a single)\b|其中一|只[退换改]一|一[个件]就", " ".join(turn.said).lower()) else None
+    if re.search(r"\b(?:one of|only one|just one|a single)\b|其中一|只[退换改]一|一[个件]就", " ".join(turn.said).lower()) and article["quantity"] > 1:
+        return 1
+    # The same thing twice on an order is named once for one of them.
+    alike = sum(a["variant_id"] == article["variant_id"] for a in listed)
+    return int(article["quantity"]) if alike > 1 else None
 
 
 def _method(turn: Turn, methods: list[dict[str, Any]]) -> tuple[str | None, list[dict[str, Any]]]:

@@ -52,7 +52,8 @@ def skill(*labels: str) -> Callable[[Callable[[Turn], Story]], Callable[[Turn], 
 def told(result: Result, phrase: str = "", **about: Any) -> Say:
     """Word a result by its tool's phrase, or say why it was refused."""
     if result.record.get("outcome") in ("refused", "failed"):
-        return Say("refused", {**NOTHING, **result.record}, result.arguments)
+        person = result.record.get("instead") in ("talk_to_person", "warranty_if_faulty")
+        return Say("refused", {**NOTHING, **result.record}, result.arguments, {"offers": "talk_to_person"} if person else {})
     return Say(phrase or result.tool, result.record, {"about": None, "order_id": None, "max_price": None, **result.arguments, **about})
 
 

@@ -46,6 +46,8 @@ _STATES = {
 _ORDER = re.compile(r"(?<![\w.])(?:o-\d{3,9}|#?w\d{5,9}|#\d{3,9}|c?\d{5,8})(?![\w%]|[.,]\d)", re.IGNORECASE | re.ASCII)
 _ORDER_WORD = re.compile(r"(?:order|订单|单号|编号|no\.?|number)\s*(?:号|id|no\.?|number|is|是|:|：|#)?\s*([a-z]?-?\d{3,9})\b", re.IGNORECASE | re.ASCII)
 _MEMBER = re.compile(r"(?<![\w-])m-?\d{4,9}(?!\w)|\b[a-z]+_[a-z]+_\d{3,5}\b", re.IGNORECASE | re.ASCII)
+# “TX 78701”, 邮编 310000: the end of an address, not an order.
+_ZIP = re.compile(r",\s*[a-z]{2}\s+\d{5}(?:-\d{4})?(?!\d)|(?:邮编|邮政编码|zip(?: code)?|postcode)\s*[:：]?\s*\d{5,6}", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w", re.ASCII)
 _PHONE = re.compile(r"(?<![\w-])\+?\d[\d\s-]{8,15}\d(?!\w)", re.ASCII)
 _ENDING = re.compile(r"(?:ending|ends|last (?:four|4)(?: digits)?|尾号|后四位|末四位)\D{0,12}(\d{3,6})", re.IGNORECASE | re.ASCII)
@@ -212,7 +214,7 @@ def kinds(slots: Slots) -> list[str]:
 
 
 def _orders(text: str) -> tuple[str, ...]:
-    bare = _EMAIL.sub(" ", _MEMBER.sub(" ", text))
+    bare = _ZIP.sub(" ", _EMAIL.sub(" ", _MEMBER.sub(" ", text)))
     amounts = {m.span() for m in _AMOUNT.finditer(bare)}
     found = [m.group(1) for m in _ORDER_WORD.finditer(bare)]
     for m in _ORDER.finditer(bare):

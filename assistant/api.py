@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant import memory
+from assistant import handoff, memory
 from assistant.agent import LONGEST_MESSAGE
 from assistant.desk import Desk
 from assistant.tokens import Brake, Tokens, secret_of
@@ -70,6 +70,18 @@ class Decision(_Body):
     language: Literal["en", "zh"] | None = None
 
 
+class Reply(_Body):
+    """A colleague's words in a member's chat."""
+
+    text: str = Field(min_length=1, max_length=LONGEST_MESSAGE)
+
+
+class Closing(_Body):
+    """Why a ticket is closed."""
+
+    because: str = Field(min_length=2, max_length=200)
+
+
 class Find(_Body):
     """A search over policy or products, for staff."""
 
@@ -94,6 +106,7 @@ def build(desk: Desk) -> FastAPI:
     _errors(app)
     _sign_in_routes(app)
     _chat_routes(app)
+    _ticket_routes(app)
     _staff_routes(app)
     _described(app)
     return app
@@ -183,8 +196,19 @@ def _chat_routes(app: FastAPI) -> None:
     @app.get("/api/v1/threads/{thread_id}", tags=["chat"])
     def thread(thread_id: str, caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
         """What was said in one of the caller's conversations."""
-        said = [m for m in desk.thread(caller, thread_id) if m.kind == "human" or (m.kind == "ai" and m.content)]
-        return [{"from": "you" if m.kind == "human" else "patron", "text": m.content, "at": m.created_at.isoformat()} for m in said]
+        return _own(handoff.chat_of(desk.thread(caller, thread_id)))
+
+    @app.get("/api/v1/threads/{thread_id}/since/{position}", tags=["chat"])
+    def since(thread_id: str, position: int, caller: Asking, desk: TheDesk) -> dict[str, Any]:
+        """What was said after a position, by a colleague too, and who has the conversation now."""
+        fresh, held_by = desk.inbox.since(caller, thread_id, position)
+        return {"messages": _own(handoff.chat_of(fresh)), "held_by": held_by}
+
+    @app.get("/api/v1/me/export", tags=["sign in"])
+    def export(caller: Asking, desk: TheDesk) -> JSONResponse:
+        """Everything held about the caller, as a file to download."""
+        name = f"patron-{caller.own_member_id()}-{desk.today.isoformat()}.json"
+        return JSONResponse(desk.inbox.export(caller), headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"})
 
     @app.get("/api/v1/threads/{thread_id}/approvals", tags=["chat"])
     def waiting(thread_id: str, caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
@@ -197,6 +221,68 @@ def _chat_routes(app: FastAPI) -> None:
         given = await _read(request, Decision)
         said = await run_in_threadpool(desk.decide, caller, approval_id, given.decision == "yes", given.language or "")
         return {"text": said}
+
+
+def _own(chat: list[dict[str, str]]) -> list[dict[str, str]]:
+    """A chat as its member reads it."""
+    return [{**line, "from": "you" if line["from"] == "member" else line["from"]} for line in chat]
+
+
+def _ticket_routes(app: FastAPI) -> None:
+    @app.get("/api/v1/tickets", tags=["support"])
+    def tickets(caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
+        """Tickets that are not closed, the most pressing first."""
+        return [ticket.model_dump(mode="json") for ticket in desk.inbox.waiting(caller)]
+
+    @app.get("/api/v1/tickets/{ticket_id}", tags=["support"])
+    def ticket(ticket_id: str, caller: Asking, desk: TheDesk) -> dict[str, Any]:
+        """One ticket with its facts and its chat."""
+        return _ticket(desk.inbox.open(caller, ticket_id))
+
+    @app.post("/api/v1/tickets/{ticket_id}/take", tags=["support"])
+    def take(ticket_id: str, caller: Asking, desk: TheDesk) -> dict[str, Any]:
+        """Take a ticket: from now on the caller answers in its chat."""
+        return _ticket(desk.inbox.take(caller, ticket_id))
+
+    @app.post("/api/v1/tickets/{ticket_id}/reply", tags=["support"], openapi_extra=_documented(Reply))
+    async def reply(ticket_id: str, request: Request, caller: Asking, desk: TheDesk) -> dict[str, Any]:
+        """Say something in the member's chat, as the colleague who took the ticket."""
+        given = await _read(request, Reply)
+        return _ticket(await run_in_threadpool(desk.inbox.reply, caller, ticket_id, given.text))
+
+    @app.post("/api/v1/tickets/{ticket_id}/give-back", tags=["support"])
+    def give_back(ticket_id: str, caller: Asking, desk: TheDesk) -> dict[str, Any]:
+        """Let the assistant answer again; the ticket waits for somebody."""
+        return _ticket(desk.inbox.give_back(caller, ticket_id))
+
+    @app.post("/api/v1/tickets/{ticket_id}/close", tags=["support"], openapi_extra=_documented(Closing))
+    async def close(ticket_id: str, request: Request, caller: Asking, desk: TheDesk) -> dict[str, str]:
+        """Close a ticket with a reason; the assistant answers again."""
+        given = await _read(request, Closing)
+        await run_in_threadpool(desk.inbox.close, caller, ticket_id, given.because)
+        return {"ticket_id": ticket_id, "status": "closed"}
+
+    @app.get("/api/v1/digest", tags=["support"])
+    def digest(caller: Asking, desk: TheDesk, days: int = 7) -> JSONResponse:
+        """What people contacted the shop about in the last days: causes, examples, trend."""
+        found = desk.inbox.digest(caller, max(1, min(92, days)))
+        return JSONResponse(json.loads(json.dumps(found, default=str)))
+
+    @app.get("/api/v1/second", tags=["support"])
+    def seconds(caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
+        """What colleagues proposed and the rules want a second person for."""
+        return [{"approval_id": s.approval_id, "tool": s.tool, "by": s.by, "facts": s.facts} for s in desk.inbox.seconds(caller)]
+
+    @app.post("/api/v1/second/{approval_id}", tags=["support"], openapi_extra=_documented(Decision))
+    async def second(approval_id: str, request: Request, caller: Asking, desk: TheDesk) -> dict[str, Any]:
+        """Agree to, or turn down, what a colleague proposed."""
+        given = await _read(request, Decision)
+        outcome = await run_in_threadpool(lambda: desk.inbox.decide_second(caller, approval_id, yes=given.decision == "yes"))
+        return {"outcome": outcome.status, "result": outcome.result}
+
+
+def _ticket(opened: handoff.Opened) -> dict[str, Any]:
+    return {**opened.brief.model_dump(mode="json"), "body": opened.body, "facts": opened.facts, "chat": opened.chat, "answer_by": opened.answer_by.isoformat()}
 
 
 def _staff_routes(app: FastAPI) -> None:

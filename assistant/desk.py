@@ -28,6 +28,7 @@ from assistant.embedded import model as embedded
 from assistant.embedded import writer
 from assistant.embedded.router import Router
 from assistant.events import ApprovalWanted, Event
+from assistant.inbox import Inbox
 from assistant.settings import Settings
 from members import accounts, audience, catalogue, ledger, program
 from members import approvals as record
@@ -76,6 +77,7 @@ class Desk:
         self.router = self._load_router()
         self.model: BaseChatModel = self._chat_model()
         self._contexts: dict[Role, dict[str, Any]] = {}
+        self.inbox = Inbox(self.database, self.means, self.gateway, now)
 
     # --- talking ------------------------------------------------------------------------
 

@@ -125,7 +125,7 @@ def plan_items(session: Session, member_id: str, order_id: str, swaps: Sequence[
     # After delivery the same again makes sense, for a faulty piece; before, it would only use up the one change.
     if any(swap.variant_id.strip() == swap.new_variant_id.strip() for swap in swaps):
         fact = "That is the variant the order has already."
-        raise RuleBroken(fact, rule="same_variant", instead="another_variant", passage="returns.exchanging-size-or-colour", order_id=order.id)
+        raise RuleBroken(fact, rule="same_variant", instead="another_variant", passage="shipping.changing-what-is-in-an-order", order_id=order.id)
     return planned(session, order, swapped(session, order, swaps), method_id, rules=rules)
 
 

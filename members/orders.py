@@ -29,7 +29,7 @@ _PASSAGES = {
     "cancel": "payment.when-you-are-charged",
     "address": "shipping.changing-the-address",
     "payment": "payment.changing-how-you-pay",
-    "items": "returns.exchanging-size-or-colour",
+    "items": "shipping.changing-what-is-in-an-order",
     "coupon": "coupons.where-to-enter-a-coupon",
     "points": "points.what-points-are-worth",
 }
@@ -89,7 +89,7 @@ def must_be_open(order: Order, doing: str) -> None:
     told: dict[str, Any] = {"order_id": order.id, "state": order.status, "doing": doing}
     if order.status == OPEN:
         fact = f"The articles of order {order.id} were changed once; after that an order is final."
-        raise RuleBroken(fact, rule="changed_before", instead="return_when_there", passage="returns.exchanging-size-or-colour", **told)
+        raise RuleBroken(fact, rule="changed_before", instead="return_when_there", passage="shipping.changing-what-is-in-an-order", **told)
     if order.status == "cancelled":
         raise RuleBroken(f"Order {order.id} is already cancelled.", rule="already_cancelled", passage=_PASSAGES[doing], on=order.cancelled_on, **told)
     instead = "return_when_there" if order.status in ("processed", "shipped") else "return_or_exchange" if order.status == "delivered" else "talk_to_person"

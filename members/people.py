@@ -9,7 +9,7 @@ from datetime import date
 from sqlmodel import Session, col, or_, select, update
 
 from members.errors import BadInput, NotFound, RuleBroken
-from members.tables import Address, Consent, Contact, Member, Order, PaymentMethod
+from members.tables import Account, Address, Consent, Contact, Member, Order, PaymentMethod
 
 CHANNELS = ("email", "sms", "wechat", "phone", "push")
 LANGUAGES = ("en", "zh")
@@ -115,6 +115,12 @@ def one(session: Session, text: str) -> Member:
         fact = f"{len(found)} members fit “{text[:60]}”; please give the id." if found else f"Nobody fits “{text[:60]}”."
         raise NotFound(fact, instead="find_member", rule="several_members" if found else "no_member")
     return (exact or found)[0]
+
+
+def account_name(session: Session, account_id: str) -> str:
+    """The login behind an account, as colleagues know each other."""
+    account = session.get(Account, account_id)
+    return account.login if account else ""
 
 
 def mask(kind: str, value: str) -> str:

@@ -89,7 +89,7 @@ def stay(session: Session, member_id: str) -> None:
 
 def erase_due(session: Session, *, on: date) -> list[str]:
     """Erase everyone whose cooling-off time is over; returns their ids."""
-    due = list(session.exec(select(Member.id).where(col(Member.erase_on) <= on)))
+    due = list(session.exec(select(Member.id).where(col(Member.erase_on) < on)))
     for member_id in due:
         erase(session, member_id)
     return due

@@ -198,8 +198,20 @@ class Gateway:
         return outcome
 
     def carry_out_second(self, approval_id: str, *, yes: bool) -> Outcome:
-        """Decide what a colleague proposed and the rules want a second person for. Raises Refusal."""
+        """Decide what a colleague proposed and the rules want a second person for. Raises Refusal, or Fault for a bug."""
         started = time.perf_counter()
+        try:
+            outcome = self._second(approval_id, yes)
+        except Refusal as refusal:
+            self._audit("second_person", {"approval_id": approval_id}, "refused", started, refusal.code)
+            raise
+        except Exception as error:
+            self._audit("second_person", {"approval_id": approval_id}, "failed", started, type(error).__name__)
+            raise self._fault("second_person", error) from error
+        self._audit(outcome.tool, outcome.arguments, outcome.status, started, "second")
+        return outcome
+
+    def _second(self, approval_id: str, yes: bool) -> Outcome:
         with self.database.effect() as session:
             approval = approvals.claim_second(session, self.caller, approval_id, "used" if yes else "declined", now=self.now())
             found = REGISTRY[approval.tool]
@@ -211,9 +223,7 @@ class Gateway:
             if yes:
                 approval.result |= found.run(bench, **_values(found, typed)).model_dump(mode="json")
             session.add(approval)
-            outcome = Outcome(found.name, approval.arguments, "done" if yes else "declined", approval.result)
-        self._audit(outcome.tool, outcome.arguments, outcome.status, started, "second")
-        return outcome
+            return Outcome(found.name, approval.arguments, "done" if yes else "declined", approval.result)
 
     def refused(self, refusal: Refusal) -> dict[str, Any]:
         """A refusal with the policy passage that says so, as people cite it."""
@@ -257,8 +267,9 @@ class Gateway:
             shown = found.preview(bench, **_values(found, typed)).model_dump(mode="json")
             if found.for_member:
                 shown |= {"member_id": bench.subject, "member_name": people.get(session, bench.me).name, "why": bench.why}
-            shown["needs_second"] = bool(found.second and found.second(bench, **_values(found, typed)))
-            self._retire(session, found.name, frozen.get("order_id"))
+            if found.second:
+                shown["needs_second"] = found.second(bench, **_values(found, typed))
+            self._retire(session, found.name, frozen)
             card = {"tool": found.name, "facts": shown}
             approval = approvals.freeze(
                 session, self.caller, self.conversation_id, found.name, frozen, card, now=self.now(), member_id=bench.subject or self.caller.member_id
@@ -267,12 +278,13 @@ class Gateway:
         self._frozen.add(approval.id)
         return Outcome(found.name, frozen, "waiting_for_yes", told)
 
-    def _retire(self, session: Session, name: str, order_id: object) -> None:
+    def _retire(self, session: Session, name: str, frozen: dict[str, Any]) -> None:
         """A new proposal replaces an earlier turn's of the same kind or about the same order: “no, the blue one”."""
+        equal = approvals.digest(name, frozen, self.caller.account_id, self.conversation_id)
         for waiting in approvals.open_in(session, self.caller, self.conversation_id, now=self.now()):
             about = str(waiting.arguments.get("order_id", "")).lstrip("#")
-            same = waiting.tool == name or (about and about == str(order_id).lstrip("#"))
-            if same and waiting.id not in self._frozen:
+            same = waiting.tool == name or (about and about == str(frozen.get("order_id", "")).lstrip("#"))
+            if same and waiting.digest != equal and waiting.id not in self._frozen:
                 approvals.close(session, self.caller, waiting.id, "retired", now=self.now())
 
     def _effect(self, approval_id: str) -> Outcome:

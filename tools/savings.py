@@ -228,8 +228,7 @@ def _how_many(bench: Bench, points: int | None, order_id: str | None) -> int:
     there = ledger.balance(bench.session, bench.me, as_of=bench.today)
     if order_id:
         order = orders.get(bench.session, bench.me, order_id)
-        basket = sum(value for _, value in coupons.basket_of(bench.session, order))
-        there = min(there, int(basket * rule.basket_share) * rule.points_per_unit // 100)
+        there = min(there, coupons.most_points(bench.session, order, rules=bench.rules))
     return there // rule.step * rule.step
 
 

@@ -49,3 +49,13 @@ def tier_progress(standing: dict[str, Any], tiers: list[tuple[str, float]], sign
     reach = max([spent * 1.1, *(threshold for _, threshold in tiers if threshold <= spent * 3 + 600)], default=1)
     _quiet(figure, say("tier_progress", language))
     return figure.update_xaxes(range=[0, reach * 1.05], tickprefix=sign).update_yaxes(range=[-0.4, 0.9])
+
+
+def tickets_by_day(counts: list[tuple[str, str, int]], names: dict[str, str], language: str) -> go.Figure:
+    """Tickets of each day, stacked by cause; counts are (day, cause, number)."""
+    figure = go.Figure()
+    for cause in dict.fromkeys(cause for _, cause, _ in counts):
+        mine = [(day, n) for day, which, n in counts if which == cause]
+        figure.add_bar(x=[day for day, _ in mine], y=[n for _, n in mine], name=names.get(cause, cause))
+    _quiet(figure, say("tickets_by_day", language))
+    return figure.update_layout(barmode="stack", showlegend=True, legend={"orientation": "h", "y": -0.25}, height=300)

@@ -45,6 +45,7 @@ footer { display: none !important; }
 .copies { display: grid; grid-template-columns: repeat(auto-fit, minmax(220px, 1fr)); gap: 14px; }
 .phone { background: #fff; border: 1px solid var(--line); border-radius: 22px; padding: 16px; min-height: 150px; color: var(--ink); } .phone .bubble { background: #eef5f2; border-radius: 14px; padding: 10px 12px; margin: 6px 0; }
 .warn { color: #9a3412; }
+.chatlog { border-top: 1px solid var(--line); margin-top: 10px; padding-top: 6px; max-height: 300px; overflow-y: auto; } .chatlog p { margin: 4px 0; } .banner { background: #f1f8f5; border: 1px solid var(--accent); border-radius: 12px; padding: 8px 12px; color: var(--ink); } .download { display: inline-block; background: var(--accent); color: #fff !important; border-radius: 12px; padding: 8px 14px; text-decoration: none; }
 table.plain { width: 100%; border-collapse: collapse; font-size: .92rem; color: var(--ink); border: 0 !important; } table.plain td, table.plain th { text-align: left; padding: 6px 8px !important; border: 0 !important; border-bottom: 1px solid var(--line) !important; vertical-align: top; } table.plain td:first-child { white-space: nowrap; }
 :focus-visible { outline: 3px solid #86c5b3 !important; outline-offset: 1px; }
 .card { overflow-x: auto; } .js-plotly-plot, .plot-container { max-width: 100%; overflow: hidden; }

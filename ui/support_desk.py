@@ -9,7 +9,7 @@ import prompts
 from assistant.desk import Desk
 from assistant.tokens import Tokens
 from prompts import formats
-from ui import charts, look, talk
+from ui import charts, inbox, look, talk
 from ui.words import say
 
 
@@ -19,16 +19,22 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
         top = gr.HTML()
         language = gr.Radio([("English", "en"), ("中文", "zh")], value="en", show_label=False, container=False, elem_id="language")
         with gr.Row():
-            with gr.Column(scale=3, min_width=280):
-                with gr.Row():
-                    who = gr.Textbox(show_label=False, placeholder=say("find", "en"), scale=5, elem_id="find", max_length=80)
-                    go = gr.Button(say("find_button", "en"), variant="primary", scale=1, min_width=80, elem_id="find-button")
-                matches = gr.Radio([], label=say("matches", "en"), visible=False, elem_id="matches")
-                profile = gr.HTML(f'<div class="card soft">{say("start_find", "en")}</div>', elem_id="profile")
-                with gr.Row():
-                    months, way = gr.Plot(show_label=False, visible=False), gr.Plot(show_label=False, visible=False)
-                points = gr.Plot(show_label=False, visible=False)
-                orders = gr.HTML(elem_id="orders")
+            with gr.Column(scale=3, min_width=280), gr.Tabs(elem_id="desk-tabs"):
+                with gr.Tab(say("members_tab", "en"), id="members", elem_id="tab-members") as members_tab:
+                    with gr.Row():
+                        who = gr.Textbox(show_label=False, placeholder=say("find", "en"), scale=5, elem_id="find", max_length=80)
+                        go = gr.Button(say("find_button", "en"), variant="primary", scale=1, min_width=80, elem_id="find-button")
+                    matches = gr.Radio([], label=say("matches", "en"), visible=False, elem_id="matches")
+                    profile = gr.HTML(f'<div class="card soft">{say("start_find", "en")}</div>', elem_id="profile")
+                    with gr.Row():
+                        months, way = gr.Plot(show_label=False, visible=False), gr.Plot(show_label=False, visible=False)
+                    points = gr.Plot(show_label=False, visible=False)
+                    orders = gr.HTML(elem_id="orders")
+                with gr.Tab(say("inbox_tab", "en"), id="inbox", elem_id="tab-inbox") as inbox_tab:
+                    panel_of_tickets = inbox.Panel(desk, tokens)
+                with gr.Tab(say("causes_tab", "en"), id="causes", elem_id="tab-causes") as causes_tab:
+                    days = gr.Radio([1, 7, 30, 90], value=30, label=say("digest_days", "en"), elem_id="digest-days")
+                    causes, trend = gr.HTML(elem_id="causes"), gr.Plot(show_label=False, visible=False)
             with gr.Column(scale=2, min_width=280):
                 chat = talk.build("support", height=520)
         shown: Any = gr.State(None)
@@ -43,14 +49,22 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
             caller = talk.caller_of(desk, tokens, request)
             bar = look.bar(desk.settings.shop()["name"], caller.name if caller else "", speech)
             texts = [gr.update(placeholder=say("find", speech)), gr.update(value=say("find_button", speech)), gr.update(label=say("matches", speech))]
-            return [bar, *texts, *_profile(desk, tokens, member_id, speech, request), *talk.relabelled("support", speech)]
+            tabs = [gr.update(label=say(f"{name}_tab", speech)) for name in ("members", "inbox", "causes")]
+            return [bar, *texts, *tabs, *_profile(desk, tokens, member_id, speech, request), *talk.relabelled("support", speech)]
 
+        def digest(number: int, speech: str, request: gr.Request) -> list[Any]:
+            return inbox.causes(desk, tokens, number, speech, request)
+
+        panel_of_tickets.wire(language)
+        inbox_tab.select(panel_of_tickets.updates_of, [panel_of_tickets.list, language], panel_of_tickets.outputs())
+        causes_tab.select(digest, [days, language], [causes, trend])
+        days.input(digest, [days, language], [causes, trend])
         panel = [profile, months, way, points, orders]
         for run in (who.submit, go.click):
             run(find, [who, language], [matches, shown, *panel])
         matches.input(pick, [matches, language], [shown, *panel])
         talk.wire(desk, tokens, chat, language)
-        fixed = [top, who, go, matches, *panel, chat.chat, chat.box, chat.send, *chat.buttons]
+        fixed = [top, who, go, matches, members_tab, inbox_tab, causes_tab, *panel, chat.chat, chat.box, chat.send, *chat.buttons]
         language.input(switch, [shown, language], fixed)
         page.load(switch, [shown, language], fixed)
     return page

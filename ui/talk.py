@@ -13,7 +13,7 @@ import gradio as gr
 
 from assistant.api import COOKIE
 from assistant.desk import Desk
-from assistant.events import Answer, ApprovalWanted, Choices, Citation, Failed, TextDelta, ToolFinished, ToolStarted
+from assistant.events import Answer, ApprovalWanted, Choices, Citation, Download, Failed, TextDelta, ToolFinished, ToolStarted
 from assistant.tokens import Tokens
 from members.access import Caller
 from members.errors import Refusal
@@ -215,6 +215,8 @@ def _take(shown: _Shown, event: Any, written: str, language: str) -> None:
         shown.sources.append((event.citation, event.text))
     elif isinstance(event, ApprovalWanted):
         shown.wanted = event
+    elif isinstance(event, Download):
+        shown.goods = f'<a class="download" href="{escape(event.path)}" download>{escape(say("download", language))}</a>'
     elif isinstance(event, Choices):
         shown.choices = event.texts
     elif isinstance(event, Answer | Failed):

@@ -50,17 +50,22 @@ _ARTICLE_EN = re.compile(
     r"\b(?:the|my|a|an|this|that|these|those|both|two|three|four|her|his|their|one of (?:the|my))\s+((?:[a-z][\w'-]*\s+){0,3}?[a-z][\w'-]*)"
     r"(?=\s*(?:$|[.,;:!?()]|\b(?:i|we|to|for|from|in|on|of|with|and|but|into|is|was|are|were|as|at|back|please|pls|it|they|that|which|who|instead|order|because|by|has|have|had|came|arrived|before|after|doesn't|won't|isn't|keep|stopped|yesterday|today|now|last|you|off|out|the|a|my|than|or|so|if|when|just|this|again|can|could)\b))"
 )
+_BARE_EN = re.compile(
+    r"^(?:wrong |size )?((?!i\b|it|this|that|they|what|how|who|where|order|there)[a-z]{3,}(?: [a-z]{3,})?) (?:came|arrived|is|are|don't|doesn't|broke|broken|too|stopped|for the|turned up)\b|"
+    r"\b(?:return|returning|exchange|swap|swapping|cancel|send back|sending back)\s+((?!the|my|it|this|that|for|an?|order|all|one|and|please|these|those|everything|me|on|in|from|policy|please)[a-z]{3,})\b"
+)
 _OPENING = re.compile(r"^(?:(?:new|wrong|same|whole|entire|other|two|three|four|pair of|set of|box of|pack of)\s+)+")
 _OPTION_EN = re.compile(
     r"\b(?:(?:for|to|into|want|need|take|make (?:it|that|them)|prefer|rather have|be|get|gimme|send)\s+(?:me\s+)?(?:(?:it|them|that|those)\s+(?:in|to)\s+)?(?:a|an|the|one in|some)?|(?:come|have it|get it|available) in)\s+"
     r"((?:size\s+\w+|(?:one |two |half a )?sizes? (?:up|down|bigger|smaller)|[\w-]+(?:\s+[\w-]+)?))(?=\s*(?:$|[.,;:!?]|\b(?:one|ones|version|instead|please|pls|not|if|and|but|rather|thanks|on|in|from|for)\b))"
 )
+_SHORT_EN = re.compile(r"^(?:no,?\s+|actually,?\s+)?(?:the|an?|in)\s+([\w-]+)(?:\s+(?:one|ones|version))?\s*(?:please)?[.!]?$")
 _OPTION_ZH = re.compile(
     r"(?:换成?|改成?|换为|要|拿|想要|调成)(?:一?[个件双条罐盒]|个)?((?!货|掉|退|一下|地址|支付|了|钱|求|怎)[^，。,.！!？?\s的了吧吗呢换退]{1,6})(?:的|吧|了|吗|可以|行|$|[，。,.！!？?\s])"
 )
 _ARTICLE_ZH = re.compile(
     r"(?:把|买的|订的|退掉?|换掉?|取消|那[个件双条把台款套只本盏张]|这[个件双条把台款套只本盏张]|我的|里的)(?:我|那|这|一|两|三)*[个件双条把台款套只本盏张单]?(?:买的|订的)?"
-    r"((?!货|款|钱|换|单|号|订单|地址|卡|支付|尺码|大小|大一|小一|成|到|掉|一下|的|了|吧|吗|还|能|想|要)[^，。,.！!？?、\s的了吧吗呢把给换退改从\dA-Za-z]{1,6}?)(?=退|换|改|取消|太|有|坏|不|的|了|那|吧|吗|还|从|要|想|都|收|到|是|可以|能|，|。|,|!|！|？|\?|\s|$|[A-Z\d])"
+    r"(?:[^，。的]{1,3}色的|[大中小]号的)?((?!货|款|钱|换|单|号|订单|地址|卡|支付|尺码|大小|大一|小一|成|到|掉|一下|的|了|吧|吗|还|能|想|要)[^，。,.！!？?、\s的了吧吗呢把给换退改从\dA-Za-z]{1,6}?)(?=退|换|改|取消|太|有|坏|不|的|了|那|吧|吗|还|从|要|想|都|收|到|是|可以|能|，|。|,|!|！|？|\?|\s|$|[A-Z\d])"
 )
 _SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛闫段雷龙黎史陶贺毛郝顾龚邵万覃武钱戴严莫孔向常汤欧阳"
 _PERSON_ZH = re.compile(
@@ -118,8 +123,9 @@ def product(text: str) -> str:
     if has_han(text):
         found = _ARTICLE_ZH.search(re.sub(r"O-\d+", " ", text))
         return found[1] if found else ""
-    for hit in _ARTICLE_EN.finditer(re.sub(r"\b(?:o-|#?w)\d+", " ", text.lower())):
-        words = _OPENING.sub("", hit[1]).strip()
+    text = re.sub(r"\b(?:o-|#?w)\d+", " ", text.lower()).strip(" ,.:")
+    for hit in [*_ARTICLE_EN.finditer(text), *_BARE_EN.finditer(text)]:
+        words = _OPENING.sub("", next(group for group in hit.groups() if group)).strip()
         if words and words.split()[-1] not in _NO_GOODS and not re.search(r"\d", words):
             return words
     return ""
@@ -131,6 +137,9 @@ def option(text: str) -> str:
         hits = _OPTION_ZH.findall(text)
         return str(hits[-1]) if hits else ""
     kept = [hit[1].strip() for hit in _OPTION_EN.finditer(text.lower())]
+    if not kept and len(text) < 25 and (short := _SHORT_EN.search(text.lower())):
+        # “The blue one”, said of an article named before.
+        kept = [short[1]]
     kept = [
         re.sub(r"^(?:a|an|the)\s+", "", words) for words in kept if words.split()[-1] not in _NO_GOODS and words not in ("me", "it", "you", "swap", "change")
     ]

@@ -56,7 +56,7 @@ def propose(model: EmbeddedModel, text: str, role: Role, *, history: Sequence[Ba
     steps = _steps(model, turn, next(iter(guesses), ""))
     played = [_play(_facing(turn, step, alone=len(steps) == 1), role) for step in steps]
     sure = [_chance(model, turn, step, guesses) for step in steps] or [next(iter(guesses.values()), 0.0)]
-    calls = [{"tool": one.call.tool, "arguments": _known(one.call.arguments)} for one in played if one.call]
+    calls = [{"tool": one.call.tool, "arguments": _said(one.call, turn)} for one in played if one.call]
     return Proposal(calls, turn.language, round(min(sure), 4), (HumanMessage(text), *_remembered(played, turn.number)))
 
 
@@ -94,9 +94,10 @@ def _steps(model: EmbeddedModel, turn: Turn, best: str) -> list[_Step]:
 
 
 def _chance(model: EmbeddedModel, turn: Turn, step: _Step, whole: dict[str, float]) -> float:
-    """How likely a step's label is, by its own words."""
+    """How likely a step's label is by its own words; even odds at least where arguments or the conversation overruled them."""
     if step.text == turn.text:
-        return whole.get(step.label, 0.0)
+        decided = step.label != next(iter(whole)) or step.told
+        return max(whole.get(step.label, 0.0), 0.5 if decided else 0.0)
     return next((g.chance for g in model.router.guess(step.text, model._labels(turn), top=len(whole)) if g.label == step.label), 0.0)
 
 
@@ -125,7 +126,10 @@ def _play(turn: Turn, role: Role) -> _Played:
         return _Played(None, results, say.note)
     if last:
         call = Call(last[-1].tool, last[-1].arguments)
-        return _Played(Call(call.tool, named.completed(call.tool, call.arguments, turn)), results, say.note)
+        guessed = str(call.arguments.get("order_id", "")).startswith(_UNKNOWN) and _writes(role, call.tool)
+        # A shop would have asked which order; what comes next may say so.
+        note = {"asks": "order", "label": label, "told": list(turn.said), **say.note} if guessed else say.note
+        return _Played(Call(call.tool, named.completed(call.tool, call.arguments, turn)), results, note)
     # The story stopped to ask for something: the call is what it asks for.
     call = Call(tool, named.completed(tool, {}, turn))
     return _Played(call, [*results, _answer(call, label)], {**say.note, "waits": label, "told": list(turn.said)} if _writes(role, tool) else say.note)
@@ -197,6 +201,16 @@ def _item(kind: str, n: int, label: str, asked: dict[str, Any]) -> dict[str, Any
     if kind == "products":
         return {"product_id": mark, "price": "nan"}
     return {"member_id": asked.get("who", mark) if n == 0 else mark}
+
+
+def _said(call: Call, turn: Turn) -> dict[str, Any]:
+    """A call's arguments as far as words told them: no defaults of its tool, no reason that is only the message again."""
+    properties = turn.schemas.get(call.tool, {}).get("properties", {})
+    kept = {name: value for name, value in call.arguments.items() if "default" not in properties.get(name, {}) or properties[name]["default"] != value}
+    if kept.get("why") == turn.text[:300].ljust(3, "."):
+        del kept["why"]
+    found: dict[str, Any] = _known(kept)
+    return found
 
 
 def _known(value: Any) -> Any:

@@ -120,7 +120,7 @@ def _play(turn: Turn, role: Role) -> _Played:
         return _Played(Call(waiting.tool, waiting.arguments), [waiting], {})
     results, say = _told(turn, label)
     tool = _tool_behind(label, turn)
-    meant = [r for r in results if r.tool not in _LOOKUPS and r.tool.removesuffix(FOR_MEMBER) not in _LOOKUPS or r.tool == tool]
+    meant = [r for r in results if r.tool.removesuffix(FOR_MEMBER) not in _LOOKUPS or r.tool == tool]
     last = meant or ([] if turn.schemas.get(tool) and _writes(role, tool) else results)
     if label in COMMON and not last:
         return _Played(None, results, say.note)
@@ -204,9 +204,9 @@ def _item(kind: str, n: int, label: str, asked: dict[str, Any]) -> dict[str, Any
 
 
 def _said(call: Call, turn: Turn) -> dict[str, Any]:
-    """A call's arguments as far as words told them: no defaults of its tool, no reason that is only the message again."""
-    properties = turn.schemas.get(call.tool, {}).get("properties", {})
-    kept = {name: value for name, value in call.arguments.items() if "default" not in properties.get(name, {}) or properties[name]["default"] != value}
+    """A call's arguments as far as words told them: no reason that is its tool's default, or only the message again."""
+    defaults = {name: told.get("default") for name, told in turn.schemas.get(call.tool, {}).get("properties", {}).items()}
+    kept = {name: value for name, value in call.arguments.items() if name != "reason" or defaults.get("reason") != value}
     if kept.get("why") == turn.text[:300].ljust(3, "."):
         del kept["why"]
     found: dict[str, Any] = _known(kept)

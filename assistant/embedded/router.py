@@ -26,6 +26,7 @@ from retrieval.words import has_han
 # Chosen on the validation author's messages: a little slack, and margins sharpened to chances.
 _SLACK, _SHARPNESS = 0.3, 5.0
 _SLOT_WEIGHT = 0.3
+_KINDS = "order member email phone amount most least percent tier channel state days date place without".split()
 _RUNS = re.compile(r"[a-z']+|[\u3400-\u9fff]+")
 _ANY_DAY = date(2026, 1, 1)
 Example = tuple[str, str]
@@ -59,7 +60,8 @@ class Router:
         self._embed = embed
         self._characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, min_df=2)
         self._words = TfidfVectorizer(analyzer=words, sublinear_tf=True)
-        self._kinds = TfidfVectorizer(analyzer=_same, use_idf=False, norm=None)
+        # Fixed, because somebody's messages may name nothing of any type.
+        self._kinds = TfidfVectorizer(analyzer=_same, use_idf=False, norm=None, vocabulary=_KINDS)
         self._model: Any = None
         self.labels: list[str] = []
 
@@ -72,7 +74,8 @@ class Router:
 
     def margins(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Decision margins (messages, labels), in the order of `labels`."""
-        return np.asarray(self._model.decision_function(self._features(texts, fit=False)))
+        found = np.asarray(self._model.decision_function(self._features(texts, fit=False)))
+        return found if found.ndim == 2 else np.stack([-found, found], axis=1)
 
     def guess(self, text: str, allowed: Iterable[str], *, top: int = 3) -> list[Guess]:
         """The likeliest labels among those allowed, best first."""

@@ -116,6 +116,8 @@ class Turn:
         if len(waiting) > 1 and meant != "no":
             meant = "yes" if approvals.means_all(self.text) else None
         if meant is None:
+            if waiting and approvals.takes_back(self.text):
+                await asyncio.to_thread(self._declined, waiting)
             return False
         said: list[str] = []
         for approval in waiting:
@@ -124,6 +126,12 @@ class Turn:
         await asyncio.to_thread(self._keep, [HumanMessage(self.text), AIMessage(text)], {"approval": waiting[0].id})
         self._answer(text, "server")
         return True
+
+    def _declined(self, waiting: Sequence[Approval]) -> None:
+        """“No, the other one” is a no to the card, and more: the rest is the model's to read."""
+        with self.gateway.database.effect() as session:
+            for approval in waiting:
+                record.close(session, self.gateway.caller, approval.id, "declined", now=self.gateway.now())
 
     def _waiting(self) -> Sequence[Approval]:
         with self.gateway.database.read() as session:

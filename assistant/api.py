@@ -6,9 +6,11 @@ and refused when their JSON is not strict; errors are problem+json (RFC 9457)
 and say what to do.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from html import escape
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import uuid4
@@ -91,9 +93,20 @@ class Find(_Body):
     limit: int = Field(default=5, ge=1, le=50)
 
 
+_DAY_SECONDS = 24 * 3600.0
+
+
 def build(desk: Desk) -> FastAPI:
     """The application of one desk."""
+
+    @asynccontextmanager
+    async def living(_: FastAPI) -> AsyncIterator[None]:
+        daily = asyncio.create_task(_every_day(desk))
+        yield
+        daily.cancel()
+
     app = FastAPI(
+        lifespan=living,
         title="Patron",
         version="0.1.0",
         docs_url=None,
@@ -110,6 +123,18 @@ def build(desk: Desk) -> FastAPI:
     _staff_routes(app)
     _described(app)
     return app
+
+
+async def _every_day(desk: Desk) -> None:
+    """What a shop does once a day: members whose cooling-off days are over are erased."""
+    while True:
+        try:
+            gone = await run_in_threadpool(desk.erase_due)
+            if gone:
+                log.info("erased %d members whose cooling-off days were over", gone)
+        except Exception as error:  # tomorrow is another day; the chat must go on
+            log.error("the daily work failed: %s", type(error).__name__, exc_info=error)
+        await asyncio.sleep(_DAY_SECONDS)
 
 
 # --- who is asking ----------------------------------------------------------------------

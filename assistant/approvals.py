@@ -40,6 +40,17 @@ def reads_as(text: str, tool: str = "cancel_order") -> Literal["yes", "no"] | No
     return "yes" if re.fullmatch(rf"(?:{yes})(?: ?(?:{yes}))*", bare) else None
 
 
+_TAKES_BACK = re.compile(
+    r"\s*(?:no|nope|not that|not this|wrong|that'?s (?:wrong|not right)|i meant?|i said)\b(?! problem| worries| need)|\s*(?:不是|不对|错了|不要这|搞错|我是说|我说的是)",
+    re.IGNORECASE,
+)
+
+
+def takes_back(text: str) -> bool:
+    """Whether a message turns down what waits and goes on: “no, the other one”, 不是这单."""
+    return _TAKES_BACK.match(normal(text)) is not None
+
+
 def means_all(text: str) -> bool:
     """Whether a message says yes to every card that waits: “yes to both”, 都办吧."""
     bare = re.sub(r"[\s,，.。!！、~～…;；]+", " ", normal(text)).strip()

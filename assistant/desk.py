@@ -68,7 +68,7 @@ class Desk:
         self.database = Database(settings.record_url())
         self.database.migrate()
         self.rules = settings.program()
-        self.today: date = settings.shop_day()
+        self._fixed_day = settings.fixed_day()
         self.embed = SentenceVectors(settings.embedding_model)
         self.index = Index(settings.home / "index", self.embed, url=settings.chroma_url)
         self.search = Search(self.index)
@@ -78,6 +78,18 @@ class Desk:
         self.model: BaseChatModel = self._chat_model()
         self._contexts: dict[Role, dict[str, Any]] = {}
         self.inbox = Inbox(self.database, self.means, self.gateway, now)
+
+    @property
+    def today(self) -> date:
+        """The shop's day; a server that runs past midnight moves on with the calendar."""
+        return self._fixed_day or date.today()
+
+    def erase_due(self) -> int:
+        """Erase members whose cooling-off days are over; how many there were."""
+        gone = self.inbox.erase_due(self.today)
+        if gone:
+            self.database.shrink()
+        return len(gone)
 
     # --- talking ------------------------------------------------------------------------
 

@@ -42,10 +42,14 @@ class Settings(BaseSettings):
         facts = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return {"name": "our shop", **facts}
 
-    def shop_day(self) -> date:
-        """The day answers are as of: PATRON_TODAY, else shop.toml's, else the calendar's."""
+    def fixed_day(self) -> date | None:
+        """The day that was set: PATRON_TODAY, else shop.toml's; None for the calendar's."""
         written = self.shop().get("today")
-        return self.today or (written if isinstance(written, date) else date.today())
+        return self.today or (written if isinstance(written, date) else None)
+
+    def shop_day(self) -> date:
+        """The day answers are as of: the one that was set, else the calendar's."""
+        return self.fixed_day() or date.today()
 
     def program(self) -> Program:
         """The shop's own rules, or the packaged ones."""

@@ -59,6 +59,13 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def shrink(self) -> None:
+        """Let erased rows leave the file, too; Postgres does so by itself."""
+        if self.is_sqlite:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("COMMIT")
+                connection.exec_driver_sql("VACUUM")
+
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()

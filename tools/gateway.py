@@ -279,11 +279,11 @@ class Gateway:
         return Outcome(found.name, frozen, "waiting_for_yes", told)
 
     def _retire(self, session: Session, name: str, frozen: dict[str, Any]) -> None:
-        """A new proposal replaces an earlier turn's of the same kind or about the same order: “no, the blue one”."""
+        """A new proposal replaces an earlier turn's about the same order, or of the same kind where no order is named."""
         equal = approvals.digest(name, frozen, self.caller.account_id, self.conversation_id)
         for waiting in approvals.open_in(session, self.caller, self.conversation_id, now=self.now()):
             about = str(waiting.arguments.get("order_id", "")).lstrip("#")
-            same = waiting.tool == name or (about and about == str(frozen.get("order_id", "")).lstrip("#"))
+            same = about == str(frozen.get("order_id", "")).lstrip("#") and (bool(about) or waiting.tool == name)
             if same and waiting.digest != equal and waiting.id not in self._frozen:
                 approvals.close(session, self.caller, waiting.id, "retired", now=self.now())
 

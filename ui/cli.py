@@ -193,6 +193,32 @@ def export(
 # --- import -----------------------------------------------------------------------------
 
 
+@app.command()
+def digest(days: Annotated[int, typer.Option(min=1, max=92, help="How many days, today included.")] = 7, home: Home = _VAR) -> None:
+    """What people contacted the shop about: causes with counts and an example."""
+    from members import tickets
+    from ui.inbox import cause_name
+
+    with _database(home) as (database, settings):
+        with database.read() as session:
+            found = tickets.digest(session, until=settings.shop_day(), days=days)
+        console.print(f"{found.opened} tickets from {found.since} to {found.until}; {found.closed} closed, {found.waiting} waiting now")
+        rows = [[cause_name(c.cause, "en"), str(c.count), str(c.before), f"{c.ticket_id} {c.example[:70]}"] for c in found.causes]
+        _print_table("Causes", ["cause", "now", "before", "example"], rows, empty="Nobody wrote in these days.")
+
+
+@app.command("erase-due")
+def erase_due(home: Home = _VAR) -> None:
+    """Erase members who left and whose cooling-off days are over; a running server does it daily by itself."""
+    from members import privacy
+
+    with _database(home) as (database, settings):
+        with database.effect() as session:
+            gone = privacy.erase_due(session, on=settings.shop_day())
+        database.shrink()
+        console.print(f"{len(gone)} erased." if gone else "Nobody is due.")
+
+
 @imports.command("online-retail")
 def import_online_retail(
     file: Annotated[Path, typer.Argument(help="Parquet, CSV or XLSX in the UCI Online Retail layout.")], home: Home = _VAR, encoding: Encoding = ""

@@ -24,7 +24,7 @@ from assistant.embedded.skills import SKILLS
 from members.access import Caller, Role
 from prompts import formats
 from retrieval.words import has_han
-from tools.gateway import REGISTRY, Tool
+from tools.gateway import FOR_MEMBER, REGISTRY, Tool
 
 ROOT = Path(__file__).resolve().parents[2]
 assert DECLARED
@@ -32,8 +32,7 @@ LANGUAGES = pytest.mark.parametrize("language", ["en", "zh"])
 
 
 def _macros(language: str) -> dict[str, str]:
-    text = (prompts.FOLDER / "embedded" / f"answers.{language}.jinja").read_text(encoding="utf-8")
-    return dict(re.findall(r"macro (\w+)\((.*?)\)", text))
+    return dict(re.findall(r"macro (\w+)\((.*?)\)", prompts.phrases_source(language)))
 
 
 def test_every_english_phrase_has_its_chinese_twin_with_the_same_parameters() -> None:
@@ -45,7 +44,8 @@ def test_every_english_phrase_has_its_chinese_twin_with_the_same_parameters() ->
 @LANGUAGES
 @pytest.mark.parametrize("tool", REGISTRY.values(), ids=list(REGISTRY))
 def test_every_tool_has_its_phrase(tool: Tool, language: str) -> None:
-    wanted = [f"{tool.name}_{part}" for part in ("waiting", "done", "card", "yes", "no")] if tool.writes else [tool.name]
+    name = tool.name.removesuffix(FOR_MEMBER)
+    wanted = [f"{name}_{part}" for part in ("waiting", "done", "card", "yes", "no")] if tool.writes else [name]
     assert [name for name in wanted if not prompts.has_phrase(language, name)] == []
 
 
@@ -199,6 +199,7 @@ def test_a_phrase_without_its_record_is_an_error(language: str) -> None:
 @pytest.mark.parametrize("path", sorted(prompts.FOLDER.glob("*.md")), ids=lambda path: path.stem)
 def test_the_tools_a_prompt_names_exist_and_are_that_roles(path: Path) -> None:
     named = re.findall(r"`(\w+)`", path.read_text(encoding="utf-8"))
+    named = [name for name in named if name != FOR_MEMBER]
     assert [name for name in named if name not in REGISTRY or Role(path.stem) not in REGISTRY[name].roles] == []
 
 
@@ -212,12 +213,13 @@ def test_every_label_has_examples_in_both_languages_by_two_authors_at_least(labe
 
 def test_no_example_is_a_message_of_the_evaluation() -> None:
     files = (ROOT / "eval" / "cases" / "messages").glob("*.tsv")
-    asked = {line.split("\t", 2)[2].strip().casefold() for path in files for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
+    asked = {line.split("\t")[2].strip().casefold() for path in files for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
     taught = {message.strip().casefold() for rows in prompts.examples().values() for _, _, message in rows}
     assert len(asked) > 100 and taught & asked == set()
 
 
 def test_every_label_has_a_story_and_every_button_a_label() -> None:
-    assert set(prompts.examples()) == set(SKILLS)
+    # A label without a story of its own is a tool's name: its arguments are filled by their names.
+    assert set(SKILLS) <= set(prompts.examples()) and {prompts.tool_of(label) for label in set(prompts.examples()) - set(SKILLS)} <= set(REGISTRY)
     offered = tomllib.loads((prompts.FOLDER / "embedded" / "choices.toml").read_text(encoding="utf-8"))
     assert set(offered) <= set(SKILLS) and all(len(texts) == 2 and has_han(texts[1]) and not has_han(texts[0]) for texts in offered.values())

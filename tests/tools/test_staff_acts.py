@@ -267,8 +267,8 @@ def test_more_is_booked_once_another_person_says_yes(desk: Desk, yes: bool) -> N
         with pytest.raises(Refusal):
             second(desk, waiting, login)
     assert desk.points("M-1") == (900 if yes else 0)
-        booked = [(e.tool, e.account_id, e.member_id) for e in desk.audit() if e.detail == "second"]
-        assert booked == [("adjust_points", desk.people["ben"].account_id, "M-1")]
+    booked = [(e.tool, e.account_id, e.member_id) for e in desk.audit() if e.detail == "second"]
+    assert booked == [("adjust_points", desk.people["ben"].account_id, "M-1")]
 
 
 def test_the_proposers_second_yes_books_nothing(desk: Desk) -> None:

@@ -110,22 +110,34 @@ class Turn:
     async def _decided(self) -> bool:
         """Whether the message was the answer to the approvals that are open: to the one, or plainly to all."""
         waiting = await asyncio.to_thread(self._waiting)
-        readings = {approvals.reads_as(self.text, approval.tool) for approval in waiting}
-        # A yes must say which; a no to several declines them all.
-        meant = readings.pop() if len(readings) == 1 else None
-        if len(waiting) > 1 and meant != "no":
-            meant = "yes" if approvals.means_all(self.text) else None
+        meant = self._reading(waiting)
         if meant is None:
             if waiting and approvals.takes_back(self.text):
                 await asyncio.to_thread(self._declined, waiting)
             return False
-        said: list[str] = []
-        for approval in waiting:
-            said.append(await asyncio.to_thread(decide, self.gateway, approval.id, meant == "yes", self.language, self.queue.put_nowait))
-        text = "\n\n".join(said)
+        if meant == "yes" and len(waiting) > 1 and not approvals.means_all(self.text):
+            text = self._which(waiting)
+        elif meant == "yes" and not await asyncio.to_thread(self._just_shown, waiting):
+            # Something else was talked about meanwhile: the word answers that, not the card.
+            return False
+        else:
+            said = [await asyncio.to_thread(decide, self.gateway, a.id, meant == "yes", self.language, self.queue.put_nowait) for a in waiting]
+            text = "\n\n".join(dict.fromkeys(said))
         await asyncio.to_thread(self._keep, [HumanMessage(self.text), AIMessage(text)], {"approval": waiting[0].id})
         self._answer(text, "server")
         return True
+
+    def _reading(self, waiting: Sequence[Approval]) -> str | None:
+        """`yes` or `no` to what waits, None for anything else; a no to several declines them all."""
+        if waiting and approvals.means_all(self.text):
+            return "yes"
+        readings = {approvals.reads_as(self.text, approval.tool) for approval in waiting}
+        return readings.pop() if len(readings) == 1 else None
+
+    def _which(self, waiting: Sequence[Approval]) -> str:
+        today = self.gateway.means.today.isoformat()
+        cards = [embedded.outcome_text(a.tool, a.card["facts"], language=self.language, today=today, suffix="card") for a in waiting]
+        return prompts.phrase(self.language, "which_card", r={"cards": cards}, a={}, today=today, name="", role="", shown=0)
 
     def _declined(self, waiting: Sequence[Approval]) -> None:
         """“No, the other one” is a no to the card, and more: the rest is the model's to read."""
@@ -135,11 +147,11 @@ class Turn:
 
     def _waiting(self) -> Sequence[Approval]:
         with self.gateway.database.read() as session:
-            waiting = record.open_in(session, self.gateway.caller, self.thread.id, now=self.gateway.now())
-            if waiting and memory.spoken_since(session, self.thread.id, min(a.created_at for a in waiting)) > 1:
-                # Something else was talked about meanwhile: the word answers that, not the card.
-                return []
-            return waiting
+            return record.open_in(session, self.gateway.caller, self.thread.id, now=self.gateway.now())
+
+    def _just_shown(self, waiting: Sequence[Approval]) -> bool:
+        with self.gateway.database.read() as session:
+            return memory.spoken_since(session, self.thread.id, min(a.created_at for a in waiting)) <= 1
 
     # --- the model's loop ---------------------------------------------------------------
 

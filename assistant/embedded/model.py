@@ -141,7 +141,7 @@ class EmbeddedModel(BaseChatModel):
                 call = {"name": outcome.tool, "args": outcome.arguments, "id": f"call_{turn.number}_{place}", "type": "tool_call"}
                 return AIMessage(content="", tool_calls=[call])
             said.append(self._worded(_facing(turn, step), outcome))
-            note = outcome.note or note
+            note = {**note, **outcome.note, **_listed(outcome)}
             if len(steps) == 1 and outcome.phrase in _LOST:
                 note = {**note, "lost": True}
         text = "\n\n".join(part for part in said if part)
@@ -362,6 +362,12 @@ _SETTLED_BY = re.compile(
 )
 
 
+def _listed(say: Say) -> dict[str, Any]:
+    """The orders a text names one below the other, so that “the second one” means what was read."""
+    orders = say.record.get("orders") if say.phrase in ("which_order", "which_to_cancel", "my_orders", "member_orders") else None
+    return {"orders_shown": [o["order_id"] for o in orders]} if orders else {}
+
+
 def _core(text: str) -> str:
     """What is asked for, without the clause that says how a difference or refund is settled."""
     bare = _SETTLED_BY.sub(" ", text).strip()
@@ -423,7 +429,7 @@ def outcome_text(tool: str, record: dict[str, Any], *, language: str, today: str
         return _for_staff(name, record, language=language, today=today, suffix=suffix, twin=name != tool)
     text = prompts.phrase(language, f"{name}_{suffix}", turn=turn, **{**_BLANK, "r": record, "today": today})
     if suffix == "card" and record.get("member_id"):
-        text = prompts.phrase(language, "for_whom_r", **{**_BLANK, "r": record, "today": today}) + text
+        text = _after(prompts.phrase(language, "for_whom_r", **{**_BLANK, "r": record, "today": today}), text, language)
     return text
 
 
@@ -439,7 +445,11 @@ def _for_staff(name: str, record: dict[str, Any], *, language: str, today: str, 
         return prompts.phrase(language, "staff_done_r", **values) + prompts.phrase(language, f"{name}_card", **values).replace("?", ".", 1).replace(
             "？", "。", 1
         )
-    return prompts.phrase(language, "for_whom_r", **values) + prompts.phrase(language, f"{name}_card", **values)
+    return _after(prompts.phrase(language, "for_whom_r", **values), prompts.phrase(language, f"{name}_card", **values), language)
+
+
+def _after(head: str, text: str, language: str) -> str:
+    return f"{head} {text}" if language == "en" else f"{head}{text}"
 
 
 def refusal_text(refusal: dict[str, Any], *, language: str, today: str) -> str:

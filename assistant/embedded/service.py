@@ -533,7 +533,9 @@ def _keep(turn: Turn) -> Story:
 
 @skill("talk_to_person")
 def _person(turn: Turn) -> Story:
-    return told((yield Call("talk_to_person", given(about=turn.text[:300], order_id=named_order(turn) or turn.focus("order_id")))))
+    # A yes to “shall I call a colleague?” is about what was refused.
+    refused = str(turn.past[-1].record.get("fact", "")) if turn.note.get("offers") and turn.past else ""
+    return told((yield Call("talk_to_person", given(about=(refused or turn.text)[:300], order_id=named_order(turn) or turn.focus("order_id")))))
 
 
 @skill("complaint")
@@ -568,7 +570,7 @@ def _adjust(turn: Turn) -> Story:
     if points is None:
         return Say("missing_points", note=_asks(turn, "points"))
     text = " ".join(turn.said).lower()
-    takes = re.search(r"\b(?:take|deduct|remove|subtract|minus|claw|dock|reverse|withdraw)\b|-\s?\d|扣|减|收回|撤回|去掉", text)
+    takes = re.search(r"\b(?:take|deduct|remove|subtract|minus|claw|dock|reverse|withdraw)\b|(?<![\w-])-\s?\d|扣|减|收回|撤回|去掉", text)
     call = Call("adjust_points", {"who": who_is_meant(turn) or "", "why": _why(turn), "points": -points if takes else points})
     return _waiting(turn, (yield call))
 

@@ -105,6 +105,9 @@ def _points(turn: Turn) -> Story:
     aspect = turn.note["label_now"].removeprefix("points_")
     order = turn.slots.order_ids[0] if aspect == "history" and turn.slots.order_ids else None
     asks_why = re.search(r"\bwhy\b|how come|where did|what for|explain|为什么|怎么会|怎么来|哪来", turn.text.lower())
+    if asks_why and not order and wish.newest(turn.text):
+        newest = yield Call("my_orders", {"limit": 1})
+        order = next((o["order_id"] for o in newest.record.get("orders", [])), None)
     number = wish.bare_number(turn.text) if aspect == "history" and asks_why and not order else None
     return told((yield Call("points", given(aspect=aspect, order_id=order, number=int(number) if number and number >= 1 else None))))
 
@@ -336,7 +339,7 @@ def who_is_meant(turn: Turn) -> str | None:
         return shown[1][turn.slots.place - 1]
     if wish.means_somebody(turn.text) and turn.focus("member_id"):
         return turn.focus("member_id")
-    number = wish.bare_number(turn.text)
+    number = wish.bare_number(re.sub(r"\d[\d,]*\s*(?:points?|pts|积分|分)", " ", turn.text.lower()))
     if number and 1000 <= number < 10**9 and float(number).is_integer():
         return str(int(number))
     name = wish.of_person(turn.text)

@@ -72,6 +72,9 @@ class Turn:
 
     def shown(self, kind: str | None = None) -> tuple[str, list[str]] | None:
         """The list shown last (of a kind): its kind and its ids in the order shown."""
+        listed = self.note.get("orders_shown")
+        if listed and kind in (None, "orders"):
+            return "orders", [str(order) for order in listed]
         for result in reversed(self.past):
             name = _LISTS.get(result.tool)
             if name and result.ok and (kind is None or name == kind) and result.record.get(name):

@@ -81,9 +81,17 @@ def test_with_two_approvals_open_a_bare_yes_decides_nothing(asking: Desk, mei: C
     one, two = pending(asking, mei)[:2]
     thread = wish(asking, mei, endpoint, turn, one)
     wish(asking, mei, endpoint, turn, two, thread)
-    endpoint.says("Which one?")
-    assert turn(asking, mei, "yes", thread).text == "Which one?"
+    said = turn(asking, mei, "yes", thread).text
+    assert one in said and two in said and "yes to all" in said
     assert approvals(asking, thread) == ["open", "open"] and state(asking, one) == state(asking, two) == "pending"
+
+
+def test_a_no_declines_everything_that_waits(asking: Desk, mei: Caller, endpoint: OpenAIServer, turn: Turn) -> None:
+    one, two = pending(asking, mei)[:2]
+    thread = wish(asking, mei, endpoint, turn, one)
+    wish(asking, mei, endpoint, turn, two, thread)
+    turn(asking, mei, "no thanks", thread)
+    assert approvals(asking, thread) == ["declined", "declined"]
 
 
 def test_a_yes_to_a_later_question_does_not_decide_an_earlier_card(asking: Desk, mei: Caller, endpoint: OpenAIServer, turn: Turn) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jieba
 from rapidfuzz import fuzz
 
 from retrieval.words import gloss, has_han, normal
@@ -157,23 +158,49 @@ def _names(article: Article) -> list[str]:
 
 
 def _fuzzy(said: str, by_name: dict[str, list[Article]]) -> list[Mention]:
-    """A misspelt name, or an English one said in Chinese."""
+    """A name said in part, misspelt, or in the other language: the article it fits alone."""
     if has_han(said):
-        said_en = canonical(gloss(said))
-        hits = [name for name in by_name if not has_han(name) and re.search(rf"(?<!\w){re.escape(name)}s?(?!\w)", said_en)]
-        longest = max(hits, key=len, default=None)
-        return [Mention(0, 0, by_name[longest])] if longest else []
+        return _in_chinese(said, by_name)
+    articles = [a for mine in by_name.values() for a in mine]
     words = said.split()
+    for at, word in enumerate(words):
+        bare = word.removesuffix("s")
+        fitting = {id(a): a for a in articles if len(bare) > 2 and bare in [w.removesuffix("s") for w in canonical(a.get("name_en", "")).split()]}
+        if len({a["variant_id"] for a in fitting.values()}) == 1 and bare.isalpha():
+            start = len(" ".join(words[:at])) + bool(at)
+            return [Mention(start, start + len(word), list(fitting.values())[:1])]
     best: tuple[float, str, int] = (0.0, "", 0)
     for name in by_name:
         size = len(name.split())
         for at in range(max(0, len(words) - size + 1)):
-            score = fuzz.ratio(name, " ".join(words[at : at + size]))
-            best = max(best, (score, name, at))
+            best = max(best, (fuzz.ratio(name, " ".join(words[at : at + size])), name, at))
     if best[0] < 84 or len(best[1]) < 5:
         return []
     start = len(" ".join(words[: best[2]]))
     return [Mention(start, start + len(best[1]), by_name[best[1]])]
+
+
+_GOODS_OF_ONE = set("茶碗锅刀杯盘壶灯床伞包笔书香")
+
+
+def _in_chinese(said: str, by_name: dict[str, list[Article]]) -> list[Mention]:
+    """The one article whose name holds a word's characters in order (蜡烛 in 蜂蜡长烛), or whose English name its gloss says."""
+    articles = {id(a): a for mine in by_name.values() for a in mine}.values()
+    scored: dict[int, int] = {}
+    for word in jieba.cut(said):
+        if not has_han(word) or (len(word) < 2 and word not in _GOODS_OF_ONE):
+            continue
+        for article in articles:
+            letters = iter(article.get("name_zh", ""))
+            if all(c in letters for c in word):
+                scored[id(article)] = scored.get(id(article), 0) + len(word)
+    best = [a for a in articles if scored.get(id(a), 0) == max(scored.values(), default=0) and scored.get(id(a))]
+    if len({a["variant_id"] for a in best}) == 1:
+        return [Mention(0, 0, best[:1])]
+    glossed = canonical(gloss(said))
+    hits = [name for name in by_name if not has_han(name) and re.search(rf"(?<!\w){re.escape(name)}s?(?!\w)", glossed)]
+    longest = max(hits, key=len, default=None)
+    return [Mention(0, 0, by_name[longest])] if longest else []
 
 
 def _segments(said: str, mentions: Sequence[Mention]) -> list[tuple[int, int]]:

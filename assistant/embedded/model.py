@@ -69,6 +69,13 @@ _LOST = frozenset(("say_more", "unsure", "cannot_do_bare"))
 _GIVEN = frozenset(("articles", "variant", "method", "address", "where", "code", "points", "reason", "language"))
 # Readings that a piece given by itself is easily taken for.
 _GOODS = ("search_products", "product_details", "recommend_for_me", "out_of_scope", "my_orders", "order_status", "exchange_item", "change_items", "return_item")
+# What is done with an order, and the word that says one rather than another.
+_SWITCHES = {
+    "return_item": r"return|send (?:it |them )?back|退",
+    "exchange_item": r"exchange|swap|换",
+    "change_items": r"change|swap|换|改",
+    "cancel_order": r"cancel|取消",
+}
 _FAMILY = {
     "return_item": (*_GOODS, "change_payment", "redeem_points"),
     "exchange_item": (*_GOODS, "change_payment"),
@@ -189,6 +196,8 @@ class EmbeddedModel(BaseChatModel):
         text = turn.text.lower()
         if best.label in _SERVICE and best.chance > 0.35:
             return None
+        if re.search(r"语言|\blanguages?\b", text) and re.search(r"chinese|english|mandarin|中文|英文|英语|汉语", text):
+            return "change_language"
         place = places.read(turn.text) if turn.role == "member" and best.chance < 0.9 else None
         if place and place["postcode"]:
             return "change_address"
@@ -227,7 +236,7 @@ class EmbeddedModel(BaseChatModel):
         asked, label = turn.note.get("asks"), turn.note.get("label", "")
         before = tuple(turn.note.get("told", ()))
         if asked and self._answers(turn, asked):
-            return _Step(label, turn.text, before)
+            return _Step(self._switched(turn, label), turn.text, before)
         waits = turn.note.get("waits")
         if waits and self._corrects(turn, waits):
             return _Step(waits, turn.text, before)
@@ -240,6 +249,12 @@ class EmbeddedModel(BaseChatModel):
         if turn.last_tool() == "search_products" and wish.continues(turn.text) and (turn.slots.most or turn.slots.least or turn.slots.without):
             return _Step("search_products", turn.text)
         return None
+
+    def _switched(self, turn: Turn, label: str) -> str:
+        """The label, or the one a message changes to: “then send it back instead”, 那退掉吧."""
+        best: Guess = self.router.guess(turn.text, self._labels(turn))[0]
+        says = _SWITCHES.get(best.label)
+        return best.label if says and label in _SWITCHES and best.label != label and best.chance > 0.5 and re.search(says, turn.text.lower()) else label
 
     def _corrects(self, turn: Turn, waits: str) -> bool:
         """Whether a message changes what was just proposed: “no, the blue one”, “use my PayPal instead”."""
@@ -441,10 +456,9 @@ def _for_staff(name: str, record: dict[str, Any], *, language: str, today: str, 
         if facts.get("waits_for_second"):
             return prompts.phrase(language, "second_needed", **values)
         if not twin:
-            return prompts.phrase(language, "for_whom_r", **values) + prompts.phrase(language, f"{name}_done", **values)
-        return prompts.phrase(language, "staff_done_r", **values) + prompts.phrase(language, f"{name}_card", **values).replace("?", ".", 1).replace(
-            "？", "。", 1
-        )
+            return _after(prompts.phrase(language, "for_whom_r", **values), prompts.phrase(language, f"{name}_done", **values), language)
+        card = prompts.phrase(language, f"{name}_card", **values).replace("?", ".", 1).replace("？", "。", 1)
+        return _after(prompts.phrase(language, "staff_done_r", **values), card, language)
     return _after(prompts.phrase(language, "for_whom_r", **values), prompts.phrase(language, f"{name}_card", **values), language)
 
 

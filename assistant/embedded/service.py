@@ -89,9 +89,9 @@ def _which(turn: Turn, wanted: str) -> Step:
     return Say("which_order", shown, note=_asks(turn, "order") if fitting else {})
 
 
-def _asks(turn: Turn, what: str) -> dict[str, Any]:
-    """What the next message is expected to give, and what was said so far."""
-    return {"asks": what, "label": turn.note["label_now"], "told": list(turn.said)}
+def _asks(turn: Turn, what: str, order: str | None = None) -> dict[str, Any]:
+    """What the next message is expected to give, what was said so far, and the order it is about."""
+    return {"asks": what, "label": turn.note["label_now"], "told": list(turn.said), **({"order": order} if order else {})}
 
 
 def _waiting(turn: Turn, result: Result) -> Say:
@@ -99,7 +99,8 @@ def _waiting(turn: Turn, result: Result) -> Say:
     if result.record.get("outcome") != "waiting_for_yes":
         return told(result)
     say = told(result, f"{result.tool.removesuffix(FOR_MEMBER)}_waiting")
-    return Say(say.phrase, say.record, say.arguments, {"waits": turn.note["label_now"], "told": list(turn.said)})
+    order = say.arguments.get("order_id")
+    return Say(say.phrase, say.record, say.arguments, {"waits": turn.note["label_now"], "told": list(turn.said), **({"order": order} if order else {})})
 
 
 # --- articles of an order ---------------------------------------------------------------
@@ -121,11 +122,11 @@ def _return(turn: Turn) -> Story:
         return _waiting(turn, (yield _call(turn, "return_items", order_id=order, items=everything)))
     meant = _meant(turn, options.record["articles"], changing=False)
     if not meant:
-        return Say("which_articles", {**options.record, "doing": "return"}, note=_asks(turn, "articles"))
+        return Say("which_articles", {**options.record, "doing": "return"}, note=_asks(turn, "articles", order))
     items = [given(variant_id=m.article["variant_id"], quantity=_pieces(turn, m.article, options.record["articles"])) for m in meant]
     card, unclear = _method(turn, options.record["methods"])
     if unclear:
-        return Say("which_method", {**options.record, "methods": unclear}, note=_asks(turn, "method"))
+        return Say("which_method", {**options.record, "methods": unclear}, note=_asks(turn, "method", order))
     text = " ".join(turn.said).lower()
     reason = next((name for name, pattern in _REASONS.items() if re.search(pattern, text)), None)
     done = yield _call(turn, "return_items", order_id=order, items=items, refund_to=card, reason=reason)
@@ -153,19 +154,19 @@ def _exchange(turn: Turn) -> Story:
         return _waiting(turn, refused)
     meant = _meant(turn, record["articles"], changing=True)
     if not meant:
-        return Say("which_articles", {**record, "doing": "exchange" if delivered else "change"}, note=_asks(turn, "articles"))
+        return Say("which_articles", {**record, "doing": "exchange" if delivered else "change"}, note=_asks(turn, "articles", order))
     exchanges: list[dict[str, Any]] = []
     for one in meant:
         picked = _placed(turn, one) or articles.variant(one.wanted, one.article)
         if picked.variant is None:
             shown = {**one.article, "choices": picked.tied[:6], "none_fits": picked.none_fits, "currency": record["currency"]}
-            return Say("which_variant", shown, note={**_asks(turn, "variant"), "choices_shown": [c["variant_id"] for c in picked.tied[:6]]})
+            return Say("which_variant", shown, note={**_asks(turn, "variant", order), "choices_shown": [c["variant_id"] for c in picked.tied[:6]]})
         exchanges.append(
             given(variant_id=one.article["variant_id"], new_variant_id=picked.variant["variant_id"], quantity=_pieces(turn, one.article, record["articles"]))
         )
     card, unclear = _method(turn, record["methods"])
     if unclear:
-        return Say("which_method", {**record, "methods": unclear}, note=_asks(turn, "method"))
+        return Say("which_method", {**record, "methods": unclear}, note=_asks(turn, "method", order))
     return _waiting(turn, (yield _call(turn, tool, order_id=order, exchanges=exchanges, method_id=card)))
 
 
@@ -320,7 +321,7 @@ def _payment(turn: Turn) -> Story:
         unclear = [m for m in unclear if not m["used_here"]] or others
         card = unclear[0]["method_id"] if len(unclear) == 1 else None
     if card is None:
-        return Say("which_method", {**options.record, "methods": unclear or others}, note=_asks(turn, "method"))
+        return Say("which_method", {**options.record, "methods": unclear or others}, note=_asks(turn, "method", order))
     return _waiting(turn, (yield _call(turn, "change_order_payment", order_id=order, method_id=card)))
 
 

@@ -209,6 +209,9 @@ def named_order(turn: Turn) -> str | None:
     """The order a message means: by id, by its place in the list shown, or the one just talked about."""
     if turn.slots.order_ids:
         return turn.slots.order_ids[0]
+    if len(turn.said) > 1 and turn.note.get("order") and not re.search(r"\bother order\b|另一[单笔]|别的订单", turn.text.lower()):
+        # Which order it is was settled by an earlier message of the same request.
+        return str(turn.note["order"])
     shown = turn.shown("orders")
     if turn.slots.place and shown and wish.is_pointing(turn.text):
         ids = shown[1]

@@ -26,6 +26,7 @@ _TARGET = re.compile(
 _EVERYTHING = re.compile(
     r"\b(?:everything|all(?: of)?(?: (?:it|them|the items?))?|whole (?:order|thing|lot|parcel)|entire order|both|the lot|each of them)\b|全部|全都|所有|整单|都(?:退|换|要|不要)|两[件个样]都|一起退"
 )
+_SPARED = re.compile(r"\b(?:but(?: not)?|except(?: for)?|apart from|other than|without)\b|除了|不包括|不含")
 _SAME = re.compile(
     r"\b(?:same (?:one|item|version|thing|model|variant)|identical|exact(?:ly)? the same|replacement|like[- ]for[- ]like)\b|同款|一样的|同样的|一模一样"
 )
@@ -93,6 +94,11 @@ def meant(text: str, articles: Sequence[Article], *, changing: bool, place: int 
     if place is not None and 0 < abs(place) <= len(articles):
         return [Meant(articles[place - 1 if place > 0 else place], _after_target(said) if changing else "")]
     spans = _mentions(said, articles)
+    spared = _SPARED.search(said)
+    if spared and not changing and _EVERYTHING.search(said[: spared.start()]):
+        # “Everything but the tea”: what is named stays.
+        kept = [a for m in _mentions(said[spared.end() :], articles) for a in m.articles]
+        return [Meant(a, "") for a in articles if a not in kept]
     if not spans:
         if len(articles) == 1 or _EVERYTHING.search(said):
             return [Meant(article, _after_target(said) if changing else "") for article in articles]
@@ -163,7 +169,8 @@ def _fuzzy(said: str, by_name: dict[str, list[Article]]) -> list[Mention]:
         return _in_chinese(said, by_name)
     articles = [a for mine in by_name.values() for a in mine]
     words = said.split()
-    for at, word in enumerate(words):
+    # The last word of “tea pods” says what it is: later words are tried first.
+    for at, word in reversed(list(enumerate(words))):
         bare = word.removesuffix("s")
         fitting = {id(a): a for a in articles if len(bare) > 2 and bare in [w.removesuffix("s") for w in canonical(a.get("name_en", "")).split()]}
         if len({a["variant_id"] for a in fitting.values()}) == 1 and bare.isalpha():
@@ -373,3 +380,12 @@ def method(text: str, methods: Sequence[Article]) -> tuple[Article | None, list[
     if not named and _OTHER.search(said) and re.search(r"card|method|account|卡|方式", said):
         named = [m for m in methods if not m["used_here"]]
     return (named[0], []) if len(named) == 1 else (None, named)
+
+
+def names_method(text: str) -> bool:
+    """Whether a message names a kind of payment method at all."""
+    said = normal(text).lower()
+    return (
+        any(re.search(pattern, said) for kind, pattern in _KINDS.items() if kind != "credit_card")
+        or re.search(r"credit ?card|visa|master ?card|信用卡", said) is not None
+    )

@@ -194,10 +194,10 @@ class EmbeddedModel(BaseChatModel):
     def _meant(self, turn: Turn, best: Guess) -> str | None:
         """What arguments and conversation decide whatever the classifier says."""
         text = turn.text.lower()
-        if best.label in _SERVICE and best.chance > 0.35:
-            return None
         if re.search(r"语言|\blanguages?\b", text) and re.search(r"chinese|english|mandarin|中文|英文|英语|汉语", text):
             return "change_language"
+        if best.label in _SERVICE and best.chance > 0.35:
+            return None
         place = places.read(turn.text) if turn.role == "member" and best.chance < 0.9 else None
         if place and place["postcode"]:
             return "change_address"
@@ -238,8 +238,8 @@ class EmbeddedModel(BaseChatModel):
         if asked and self._answers(turn, asked):
             return _Step(self._switched(turn, label), turn.text, before)
         waits = turn.note.get("waits")
-        if waits and self._corrects(turn, waits):
-            return _Step(waits, turn.text, before)
+        if waits and (self._switched(turn, waits) != waits or self._corrects(turn, waits)):
+            return _Step(self._switched(turn, waits), turn.text, before)
         if wish.is_pointing(turn.text) and turn.slots.place:
             label = self._pointed(turn)
             if label:
@@ -261,6 +261,11 @@ class EmbeddedModel(BaseChatModel):
         best: Guess = self.router.guess(turn.text, self._labels(turn))[0]
         if best.label == waits:
             return not (set(turn.slots.order_ids) - set(slots.read(" ".join(turn.note.get("told", ())), turn.today).order_ids)) or best.chance < 0.6
+        if best.label in ("change_payment", "redeem_points") and waits in ("return_item", "exchange_item", "change_items") and not turn.slots.order_ids:
+            # “To a gift card, please” says how this is settled.
+            return True
+        if waits == "return_item" and len(turn.text) < 60 and service.reason_of(turn.text) and best.label not in ("talk_to_person", "cancel_order"):
+            return True
         own = best.label in ("yes", "no", "thanks", "goodbye", "talk_to_person", "complaint") and best.chance > 0.6 and len(turn.text) < 25
         return _CORRECTS.search(turn.text) is not None and not own and (best.chance < 0.9 or best.label in _FAMILY.get(waits, ()) or len(turn.text) < 60)
 

@@ -16,7 +16,7 @@ from tools.gateway import FOR_MEMBER
 
 Step = Generator[Call, Result, Any]
 _REASONS = {
-    "faulty": r"fault|broken|defect|doesn'?t work|does not work|stopped working|damaged|cracked|won'?t|missing (?:a )?(?:piece|part)|坏|质量|破|裂|用不了|不能用|漏",
+    "faulty": r"fault|broken|defect|doesn'?t work|does not work|stopped working|damaged|cracked|won'?t|missing (?:a )?(?:piece|part)|flicker|leak|tear|torn|坏|质量|破|裂|用不了|不能用|漏",
     "wrong_item": r"wrong (?:item|thing|one|product|colou?r)|not what i ordered|sent me the wrong|发错|送错|寄错",
     "wrong_size": r"too (?:small|big|large|tight|loose|short|long)|doesn'?t fit|wrong size|size|尺码|尺寸|太大|太小|不合身|不合脚|偏大|偏小",
     "not_as_described": r"not as (?:described|pictured|advertised)|looks different|描述不符|和图片|跟图片|色差",
@@ -127,8 +127,9 @@ def _return(turn: Turn) -> Story:
     card, unclear = _method(turn, options.record["methods"])
     if unclear:
         return Say("which_method", {**options.record, "methods": unclear}, note=_asks(turn, "method", order))
-    text = " ".join(turn.said).lower()
-    reason = next((name for name, pattern in _REASONS.items() if re.search(pattern, text)), None)
+    if card is None and articles.names_method(_payment_words(turn.text)):
+        return Say("no_such_method", options.record, note=_asks(turn, "method", order))
+    reason = reason_of(" ".join(turn.said))
     done = yield _call(turn, "return_items", order_id=order, items=items, refund_to=card, reason=reason)
     return _waiting(turn, done)
 
@@ -167,7 +168,14 @@ def _exchange(turn: Turn) -> Story:
     card, unclear = _method(turn, record["methods"])
     if unclear:
         return Say("which_method", {**record, "methods": unclear}, note=_asks(turn, "method", order))
+    if card is None and articles.names_method(_payment_words(turn.text)):
+        return Say("no_such_method", record, note=_asks(turn, "method", order))
     return _waiting(turn, (yield _call(turn, tool, order_id=order, exchanges=exchanges, method_id=card)))
+
+
+def reason_of(text: str) -> str | None:
+    """Why something goes back, as far as the words tell."""
+    return next((name for name, pattern in _REASONS.items() if re.search(pattern, text.lower())), None)
 
 
 def _meant(turn: Turn, listed: list[dict[str, Any]], *, changing: bool) -> list[Meant]:

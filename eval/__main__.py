@@ -30,7 +30,7 @@ def answers(
 
     with console.status("playing the cases…"):
         checked, share = measured.main(home, model=model, base_url=base_url)
-    head = ["role", "language", "cases", "right", "turns", "right turns"]
+    head = list(measured.HEAD)
     rows = measured.table(checked)
     _table("Answers", head, rows)
     for one in checked:

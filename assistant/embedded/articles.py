@@ -154,13 +154,13 @@ def _mentions(said: str, articles: Sequence[Article]) -> list[Mention]:
 
 
 def _names(article: Article) -> list[str]:
-    """What an article may be called: its names, and the last word or two of the English one."""
+    """What an article may be called: its names, without their sizes, and the last word or two of the English one."""
     names = {canonical(article.get("name_en", "")), canonical(article.get("name_zh", ""))}
-    words = canonical(article.get("name_en", "")).split()
-    names |= {words[-1], " ".join(words[-2:])} if len(words) > 1 else set()
-    chinese = canonical(article.get("name_zh", ""))
-    names |= {chinese[-2:], chinese[-3:]} if has_han(chinese) and len(chinese) > 3 else set()
-    return [name for name in names if len(name) > 2 or has_han(name) and len(name) > 1]
+    words = [word for word in canonical(article.get("name_en", "")).split() if not re.search(r"\d", word)]
+    names |= {" ".join(words), " ".join(words[-2:]), words[-1]} if words else set()
+    chinese = re.sub(r"[\d.]+\S*|[（(].*", "", canonical(article.get("name_zh", ""))).strip()
+    names |= {chinese, chinese[-3:], chinese[-2:]} if has_han(chinese) else set()
+    return [name for name in names if len(name) > 2 or (has_han(name) and len(name) > 1)]
 
 
 def _fuzzy(said: str, by_name: dict[str, list[Article]]) -> list[Mention]:

@@ -30,10 +30,13 @@ _COUNTRIES = {
     "germany": "Germany",
     "france": "France",
 }
-_STREET = re.compile(
-    r"\d+[a-z]?\s+\w+|\b(?:street|road|lane|avenue|drive|close|terrace|row|way|court|place|square|boulevard|crescent|st|rd|ave|dr|blvd)\b|[路街道巷弄号]",
-    re.IGNORECASE,
+_KIND = (
+    "street|road|lane|avenue|drive|close|terrace|row|way|court|place|square|boulevard|crescent|grove|hill|park|view|green|mews|walk|gardens?|quay|wharf|"
+    "house|highway|circle|trail|st|rd|ave|dr|blvd|ln|ct"
 )
+_STREET = re.compile(rf"\d+[a-z]?\s+\w+|\b(?:{_KIND})\b|[路街道巷弄号]", re.IGNORECASE)
+# Without a postcode only a word for a street tells an address from “5 ft, wood”.
+_SURE = re.compile(rf"\b(?:{_KIND})\b|[路街道巷弄号]", re.IGNORECASE)
 _END = re.compile(
     r"\s*(?:[.!?。！？](?:\s|$)|,?\s*(?:please|thanks|thank you|cheers|instead|pls|from now on|and (?:also )?(?:change|cancel|return|exchange|modify|pay|use|tell)\b).*$|(?:谢谢|麻烦|可以吗|行吗|好吗|吧|了).*$)",
     re.IGNORECASE | re.DOTALL,
@@ -43,7 +46,8 @@ _END = re.compile(
 def read(text: str) -> dict[str, str] | None:
     """The address a message gives, by parts; None when it holds none with a street and a town."""
     place = _chinese(text) if has_han(text) and re.search(r"[路街道巷弄号]", text) else _western(text)
-    return place if place and place["line1"] and place["city"] else None
+    sure = place and place["line1"] and place["city"] and (place["postcode"] or _SURE.search(place["line1"]))
+    return place if sure else None
 
 
 def _western(text: str) -> dict[str, str] | None:
@@ -59,9 +63,11 @@ def _parts(tail: str) -> dict[str, str] | None:
     """Street, flat, town, region, postcode and country of comma-separated words."""
     made = dict.fromkeys(("line1", "line2", "city", "region", "postcode", "country"), "")
     pieces = [p.strip(" .;") for p in re.split(r"[,，\n]", tail) if p.strip(" .;")]
-    start = next((n for n, piece in enumerate(pieces) if re.match(r"\d+[a-z]?\s+\w|\w+\s+\d", piece, re.IGNORECASE) or _STREET.search(piece)), None)
+    start = next((n for n, piece in enumerate(pieces) if _STREET.search(piece) and not _UNIT.match(piece)), None)
     if start is None:
         return None
+    if start and _UNIT.match(pieces[start - 1]):
+        made["line2"] = pieces[start - 1]
     street = re.search(r"\d+[a-z]?\s+[^,]+$", pieces[start], re.IGNORECASE)
     made["line1"] = (street.group() if street and start == 0 else pieces[start]).strip()
     for piece in pieces[start + 1 :]:
@@ -104,7 +110,7 @@ def _town_in_street(made: dict[str, str]) -> None:
             made["line1"] = (made["line1"][: code.start()] + made["line1"][code.end() :]).strip()
             break
     kind = re.match(
-        r"(.*?\b(?:street|road|lane|avenue|drive|close|terrace|row|way|court|place|square|boulevard|crescent|st|rd|ave|dr|blvd|view|gardens?)\.?)\s+([A-Z][\w' -]+)$",
+        rf"(.*?\b(?:{_KIND})\.?)\s+([A-Z][\w' -]+)$",
         made["line1"],
         re.IGNORECASE,
     )

@@ -5,6 +5,7 @@ the ticket, and gathers for it what was said and tried. While a colleague holds
 a conversation, their words are written into it and no model answers.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,16 +61,18 @@ def enrich(session: Session, ticket_id: str, thread_id: str, newest: str) -> Non
     ticket = tickets.get(session, ticket_id)
     rows = memory.stored(session, thread_id, limit=40)
     said = [row.content for row in rows if row.kind == "human"][-4:] + [newest]
-    tried = [f"{row.tool}: {_outcome(row.content)}" for row in rows if row.kind == "tool"][-5:]
+    tried = [told for row in rows if row.kind == "tool" and (told := _refused(row.content))][-5:]
     ticket.facts = {**ticket.facts, "said": [line[:300] for line in said], "tried": tried}
     session.add(ticket)
 
 
-def _outcome(content: str) -> str:
-    found = re.match(r'\{"outcome":"(\w+)"(?:,"currency":"\w*")?(?:,"code":"(\w+)","fact":"([^"]{0,160}))?', content)
-    if not found:
-        return "–"
-    return found[3] or found[1]
+def _refused(content: str) -> str:
+    """Why a tool did nothing, if it did nothing; what it found stands in the chat already."""
+    try:
+        result = json.loads(content)
+    except ValueError:
+        return ""
+    return str(result.get("fact", ""))[:160] if result.get("outcome") in ("refused", "failed") else ""
 
 
 # --- the desk's side --------------------------------------------------------------------

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from sqlmodel import Session
+
 from assistant import handoff, memory
 from assistant.handoff import Opened
 from members import approvals, people, privacy, tickets
@@ -91,10 +93,13 @@ class Inbox:
             return fresh, thread.held_name if thread.held_by else ""
 
     def unfinished(self, caller: Caller) -> str | None:
-        """The caller's newest conversation that a colleague has, or is to have."""
+        """The caller's newest conversation that a colleague has, is to have, or had the last word in."""
         with self.database.read() as session:
-            mine = [thread.id for thread in memory.threads(session, caller) if tickets.of_conversation(session, thread.id)]
-        return mine[0] if mine else None
+            return next((thread.id for thread in memory.threads(session, caller) if self._goes_on(session, thread.id)), None)
+
+    def _goes_on(self, session: Session, thread_id: str) -> bool:
+        last = memory.stored(session, thread_id, limit=1)
+        return tickets.of_conversation(session, thread_id) is not None or (bool(last) and last[0].kind == "staff")
 
     # --- a second person ----------------------------------------------------------------
 
@@ -122,5 +127,5 @@ class Inbox:
         with self.database.effect() as session:
             return privacy.erase_due(session, on=on)
 
-    def _bench(self, session: Any, caller: Caller) -> Bench:
+    def _bench(self, session: Session, caller: Caller) -> Bench:
         return Bench(session, caller, self.means(), now=self.now())

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistant import api
 from assistant.desk import Desk
+from assistant.tokens import Tokens
 from members.access import Role
 from members.errors import Refusal
 from ui import look, marketer_studio, member_chat, support_desk
@@ -48,7 +49,7 @@ def serve(desk: Desk, host: str, port: int) -> None:
 class _Doors:
     """Lets a request into a page only with a token of its role."""
 
-    def __init__(self, app: ASGIApp, desk: Desk, tokens: api.Tokens) -> None:
+    def __init__(self, app: ASGIApp, desk: Desk, tokens: Tokens) -> None:
         self.app, self.desk, self.tokens = app, desk, tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

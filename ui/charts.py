@@ -1,11 +1,15 @@
 """Which pictures show it best? Plotly figures of one member."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
 
 from ui.look import ACCENT
 from ui.words import say
+
+# One shade a cause, told apart by colour-blind eyes, too (Okabe and Ito, muted).
+_CAUSES = [ACCENT, "#d08a2e", "#5b8fb9", "#b5533c", "#8a6fa8", "#c9b458", "#7f8c86", "#3f5f8a", "#a3b18a", "#9c5b7a", "#4d4d4d", "#c98fa8"]
 
 
 def _quiet(figure: go.Figure, title: str) -> go.Figure:
@@ -54,8 +58,22 @@ def tier_progress(standing: dict[str, Any], tiers: list[tuple[str, float]], sign
 def tickets_by_day(counts: list[tuple[str, str, int]], names: dict[str, str], language: str) -> go.Figure:
     """Tickets of each day, stacked by cause; counts are (day, cause, number)."""
     figure = go.Figure()
+    days = sorted({day for day, _, _ in counts})
     for cause in dict.fromkeys(cause for _, cause, _ in counts):
         mine = [(day, n) for day, which, n in counts if which == cause]
-        figure.add_bar(x=[day for day, _ in mine], y=[n for _, n in mine], name=names.get(cause, cause))
-    _quiet(figure, say("tickets_by_day", language))
-    return figure.update_layout(barmode="stack", showlegend=True, legend={"orientation": "h", "y": -0.25}, height=300)
+        figure.add_bar(x=[day for day, _ in mine], y=[n for _, n in mine], name=names.get(cause, cause), hovertemplate="%{x|%Y-%m-%d}: %{y}")
+    _quiet(figure, say("tickets_by_day", language)).update_layout(
+        barmode="stack", showlegend=True, legend={"orientation": "h", "y": -0.25}, height=300, colorway=_CAUSES
+    )
+    most = max((sum(n for day, _, n in counts if day == one) for one in days), default=1)
+    # Tickets are whole, and a single day is a bar, not a wall.
+    figure.update_yaxes(dtick=max(1, -(-most // 5)), rangemode="tozero").update_traces(width=20 * 3_600_000)
+    return figure.update_xaxes(tickformat="%m-%d", nticks=8, range=_around(days) if len(days) < 4 else None)
+
+
+def _around(days: list[str]) -> list[str] | None:
+    """A few days about few days."""
+    if not days:
+        return None
+    first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
+    return [(first - timedelta(days=4)).isoformat(), (last + timedelta(days=4)).isoformat()]

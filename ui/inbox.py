@@ -1,5 +1,6 @@
 """The support page's inbox: who needs a person, their chat, and what waits for a second person."""
 
+import re
 from html import escape
 from typing import Any
 
@@ -9,14 +10,16 @@ import prompts
 from assistant.desk import Desk
 from assistant.embedded.model import outcome_text
 from assistant.handoff import Opened
+from assistant.inbox import Second
 from assistant.tokens import Tokens
 from members import tickets
 from members.access import Caller
 from members.errors import Refusal
+from members.program import Program
 from prompts import formats
 from tools.tickets import TicketBrief
 from ui import charts, talk
-from ui.words import say
+from ui.words import say, state
 
 _EVERY_SECONDS = 3.0
 
@@ -27,21 +30,21 @@ class Panel:
     def __init__(self, desk: Desk, tokens: Tokens) -> None:
         """Lay the inbox out; `wire` brings it to life."""
         self.desk, self.tokens = desk, tokens
-        self.seconds = gr.HTML(elem_id="seconds")
+        self.seconds = gr.HTML(elem_id="seconds", padding=False)
         with gr.Row(visible=False) as self.second_row:
-            self.second_pick = gr.Radio([], show_label=False, elem_id="second-pick")
+            self.second_pick = gr.Radio([], label=say("second_title", "en"), show_label=False, elem_id="second-pick")
             self.second_yes = gr.Button(say("second_yes", "en"), variant="primary", size="sm", elem_id="second-yes")
             self.second_no = gr.Button(say("second_no", "en"), size="sm", elem_id="second-no")
-        self.list = gr.Radio([], show_label=False, elem_id="tickets")
-        self.ticket = gr.HTML(f'<div class="card soft">{say("pick_ticket", "en")}</div>', elem_id="ticket")
-        with gr.Row(visible=False) as self.acts:
+        self.list = gr.Radio([], label=say("inbox_tab", "en"), show_label=False, elem_id="tickets")
+        self.ticket = gr.HTML(f'<div class="card soft">{say("pick_ticket", "en")}</div>', elem_id="ticket", padding=False)
+        with gr.Row(visible=False, equal_height=False) as self.acts:
             self.take = gr.Button(say("take", "en"), variant="primary", size="sm", elem_id="take")
             self.back = gr.Button(say("give_back", "en"), size="sm", elem_id="give-back")
-            self.reason = gr.Dropdown([], label=say("close_reason", "en"), elem_id="close-reason")
+            self.reason = gr.Dropdown([(say("closed_solved", "en"), "solved")], value="solved", label=say("close_reason", "en"), elem_id="close-reason")
             self.close = gr.Button(say("close_ticket", "en"), size="sm", elem_id="close-ticket")
         with gr.Row(visible=False) as self.answer:
             self.box = gr.Textbox(show_label=False, placeholder=say("reply_here", "en"), scale=6, max_length=4000, elem_id="reply")
-            self.send = gr.Button(say("reply_send", "en"), variant="primary", scale=1, min_width=120, elem_id="reply-send")
+            self.send = gr.Button(say("reply_send", "en"), variant="primary", scale=1, min_width=170, elem_id="reply-send")
         self.timer = gr.Timer(_EVERY_SECONDS)
 
     def outputs(self) -> list[Any]:
@@ -57,8 +60,8 @@ class Panel:
         shown = self.updates_of
 
         def act(name: str) -> Any:
-            def done(picked: str | None, speech: str, text: str, reason: str, request: gr.Request) -> list[Any]:
-                return self._act(name, picked, speech, text, reason, request)
+            def done(picked: str | None, speech: str, text: str, reason: str, second: str | None, request: gr.Request) -> list[Any]:
+                return self._act(name, picked, speech, text, reason, second, request)
 
             return done
 
@@ -68,9 +71,10 @@ class Panel:
 
             return done
 
-        self.list.input(shown, [self.list, language], self.outputs())
-        self.timer.tick(shown, [self.list, language], self.outputs(), show_progress="hidden")
-        given = [self.list, language, self.box, self.reason]
+        seen = [self.list, language, self.second_pick]
+        self.list.input(shown, seen, self.outputs(), show_progress="hidden")
+        self.timer.tick(shown, seen, self.outputs(), show_progress="hidden")
+        given = [self.list, language, self.box, self.reason, self.second_pick]
         for name, button in (("take", self.take), ("back", self.back), ("close", self.close)):
             button.click(act(name), given, self.outputs())
         for run in (self.send.click, self.box.submit):
@@ -78,13 +82,13 @@ class Panel:
         for yes, button in ((True, self.second_yes), (False, self.second_no)):
             button.click(decided(yes), [self.second_pick, self.list, language], self.outputs())
 
-    def updates_of(self, picked: str | None, speech: str, request: gr.Request) -> list[Any]:
-        """What the inbox shows now, for the ticket picked."""
-        return self.updates(picked, speech, request)
+    def updates_of(self, picked: str | None, speech: str, second: str | None, request: gr.Request) -> list[Any]:
+        """What the inbox shows now, for the ticket and the proposal picked."""
+        return self.updates(picked, speech, request, second=second)
 
     # --- what is shown ------------------------------------------------------------------
 
-    def updates(self, picked: str | None, speech: str, request: gr.Request, *, clear: bool = False) -> list[Any]:
+    def updates(self, picked: str | None, speech: str, request: gr.Request, *, second: str | None = None, clear: bool = False) -> list[Any]:
         """Values for `outputs`."""
         caller = talk.caller_of(self.desk, self.tokens, request)
         if caller is None:
@@ -110,7 +114,7 @@ class Panel:
         reasons = [(say(f"closed_{key}", speech), key) for key in tickets.CLOSINGS]
         return [
             gr.update(choices=[(_label(t, speech), t.ticket_id) for t in waiting], value=picked),
-            _opened(opened, speech, str(self.desk.today)) if opened else f'<div class="card soft">{escape(nothing)}</div>',
+            _opened(opened, speech, str(self.desk.today), self.desk.rules) if opened else f'<div class="card soft">{escape(nothing)}</div>',
             gr.update(visible=opened is not None),
             gr.update(value=say("take", speech), visible=free),
             gr.update(value=say("give_back", speech), visible=mine),
@@ -119,20 +123,15 @@ class Panel:
             gr.update(visible=mine and opened is not None and opened.brief.has_chat),
             gr.update(value="", placeholder=say("reply_here", speech)) if clear else gr.update(placeholder=say("reply_here", speech)),
             gr.update(value=say("reply_send", speech)),
-            *self._seconds_shown(caller, speech),
+            *self._seconds_shown(caller, speech, second),
         ]
 
-    def _seconds_shown(self, caller: Caller, speech: str) -> list[Any]:
+    def _seconds_shown(self, caller: Caller, speech: str, picked: str | None) -> list[Any]:
         found = self.desk.inbox.seconds(caller)
-        choices = [
-            (
-                f"{outcome_text(s.tool, s.facts, language=speech, today=str(self.desk.today), suffix='card')} ({say('proposed_by', speech)} {s.by})",
-                s.approval_id,
-            )
-            for s in found
-        ]
+        choices = [(_proposal(s, speech, str(self.desk.today)), s.approval_id) for s in found]
         head = f"<h4>{escape(say('second_title', speech))}</h4>" if found else ""
-        value = found[0].approval_id if len(found) == 1 else None
+        ids = [s.approval_id for s in found]
+        value = picked if picked in ids else ids[0] if len(ids) == 1 else None
         return [
             head,
             gr.update(visible=bool(found)),
@@ -143,10 +142,11 @@ class Panel:
 
     # --- what is done -------------------------------------------------------------------
 
-    def _act(self, name: str, picked: str | None, speech: str, text: str, reason: str | None, request: gr.Request) -> list[Any]:
+    def _act(self, name: str, picked: str | None, speech: str, text: str, reason: str | None, second: str | None, request: gr.Request) -> list[Any]:
         caller = talk.caller_of(self.desk, self.tokens, request)
         if caller is None or not picked:
-            return self.updates(picked, speech, request)
+            return self.updates(picked, speech, request, second=second)
+        sent = False
         try:
             if name == "take":
                 self.desk.inbox.take(caller, picked)
@@ -156,9 +156,10 @@ class Panel:
                 self.desk.inbox.close(caller, picked, reason or "solved")
             elif text.strip():
                 self.desk.inbox.reply(caller, picked, text)
+                sent = True
         except Refusal as refusal:
             gr.Warning(refusal.fact)
-        return self.updates(picked, speech, request, clear=name == "reply")
+        return self.updates(picked, speech, request, second=second, clear=sent)
 
     def _decided(self, yes: bool, approval: str | None, ticket: str | None, speech: str, request: gr.Request) -> list[Any]:
         caller = talk.caller_of(self.desk, self.tokens, request)
@@ -200,21 +201,69 @@ def cause_name(cause: str, speech: str) -> str:
 
 
 def _label(t: TicketBrief, speech: str) -> str:
-    who = f"{say('in_hand', speech)} {t.assignee}" if t.status == "taken" else f"{say('waits', speech)} {t.waited_hours:g} {say('hours', speech)}"
+    who = f"{say('in_hand', speech)} {t.assignee}" if t.status == "taken" else f"{say('waits', speech)} {_waited(t.waited_hours, speech)}"
     return f"{t.ticket_id} · {t.name or t.member_id} · {cause_name(t.cause, speech)} · P{t.priority} · {who}"
 
 
-def _opened(opened: Opened, speech: str, today: str) -> str:
+def _waited(hours: float, speech: str) -> str:
+    if hours >= 48:
+        return f"{hours / 24:.0f} {say('days', speech)}"
+    return f"{hours:.0f} {say('hours', speech)}" if hours >= 1 else f"{hours * 60:.0f} {say('minutes', speech)}"
+
+
+def _proposal(s: Second, speech: str, today: str) -> str:
+    """What the second person decides, in words of its own: their own yes is the last one."""
+    facts = {**s.facts, "waits_for_second": False}
+    told = outcome_text(s.tool, facts, language=speech, today=today, suffix="card").replace("**", "")
+    why = f" “{s.facts['why']}”" if s.facts.get("why") else ""
+    return f"{told}{why} ({say('proposed_by', speech)} {s.by})"
+
+
+def _facts(opened: Opened, speech: str, currency: str) -> str:
+    """What was gathered, as people read it; a fact without a name of its own stays out."""
+    f = opened.facts
+    told = []
+    if f.get("order_id"):
+        told.append(f"{say('order', speech)} {f['order_id']}")
+    if f.get("order_state"):
+        told.append(state(f["order_state"], speech))
+    if f.get("order_total"):
+        told.append(formats.money(f["order_total"], currency))
+    if f.get("days_late"):
+        told.append(f"{f['days_late']} {say('days_late', speech)}")
+    if "points" in f:
+        told.append(f"{formats.number(f['points'])} {say('points', speech)}")
+    if f.get("language"):
+        told.append(f"{say('speaks', speech)}: {say('speaks_' + str(f['language']), speech)}")
+    return " · ".join(escape(part) for part in told)
+
+
+def _chat(opened: Opened, speech: str) -> str:
+    who = {"human": opened.brief.name or say("the_member", speech), "ai": say("assistant", speech)}
+    told = "".join(
+        f"<p{' class=ours' if line['kind'] == 'staff' else ''}><b>{escape(who.get(line['kind'], line['from']))}</b>: {_bold(line['text'])}</p>"
+        for line in opened.chat[-30:]
+    )
+    return f"<div class='chatlog'><div>{told or escape(say('no_chat', speech))}</div></div>"
+
+
+def _bold(text: str) -> str:
+    """Escaped text whose lines and **bold** show."""
+    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(text)).replace("\n", "<br>")
+
+
+def _opened(opened: Opened, speech: str, today: str, rules: Program) -> str:
     b = opened.brief
-    told = [(k, v) for k, v in opened.facts.items() if k not in ("said", "tried")]
-    facts = " · ".join(f"{escape(str(k).replace('_', ' '))}: {escape(str(v))}" for k, v in told)
+    level = rules.tier(b.tier)
+    facts = _facts(opened, speech, rules.currency)
     tried = "".join(f"<li>{escape(str(line))}</li>" for line in opened.facts.get("tried", []))
-    chat = "".join(f"<p><b>{escape(line['from'])}</b>: {escape(line['text'])}</p>" for line in opened.chat[-14:])
     due = f"{formats.day(opened.answer_by.date(), speech, today)} {opened.answer_by:%H:%M}"
-    step = say(f"step_{b.next_step}", speech) if b.next_step else "–"
+    step = f"<p><b>{escape(say('next_step', speech))}:</b> {escape(say(f'step_{b.next_step}', speech))}</p>" if b.next_step else ""
     return (
         f'<div class="card"><h3>{escape(b.ticket_id)} · {escape(b.name or b.member_id)}</h3>'
-        f'<span class="soft">{escape(b.member_id)} · {escape(b.tier)} · {escape(cause_name(b.cause, speech))} · {escape(say("priority", speech))} {b.priority} · {escape(say("answer_due", speech))} {escape(due)}</span>'
-        f"<p>“{escape(opened.body)}”</p><p><b>{escape(say('next_step', speech))}:</b> {escape(step)}</p><p class='soft'><b>{escape(say('gathered', speech))}:</b> {facts}</p>"
-        f"{'<ul class=soft>' + tried + '</ul>' if tried else ''}<div class='chatlog'>{chat or escape(say('no_chat', speech))}</div></div>"
+        f'<span class="soft">{escape(b.member_id)} · {escape(level.name_zh if speech == "zh" else level.name_en)} · {escape(cause_name(b.cause, speech))} · {escape(say("priority", speech))} {b.priority} · {escape(say("answer_due", speech))} {escape(due)}</span>'
+        f"<p>“{_bold(opened.body)}”</p>{step}"
+        + (f"<p class='soft'><b>{escape(say('gathered', speech))}:</b> {facts}</p>" if facts else "")
+        + (f"<ul class='soft'>{tried}</ul>" if tried else "")
+        + f"{_chat(opened, speech)}</div>"
     )

@@ -17,8 +17,10 @@ from ui.words import say
 
 ACCENT = "#1f6f5c"
 
+# The accent in its shades, so that tabs, radios and focus keep its contrast.
+_PINE = gr.themes.Color("#f1f8f5", "#dcefe8", "#bfdfd4", "#86c5b3", "#3f9480", ACCENT, "#1b6352", "#185a4a", "#134a3d", "#0f3b31", "#0a2720", name="pine")
 THEME = gr.themes.Base(
-    primary_hue=gr.themes.colors.emerald,
+    primary_hue=_PINE,
     neutral_hue=gr.themes.colors.stone,
     font=["system-ui", "Segoe UI", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"],
     font_mono=["ui-monospace", "Consolas", "monospace"],
@@ -27,12 +29,12 @@ THEME = gr.themes.Base(
 
 CSS = """
 :root { --accent: #1f6f5c; --ink: #26302c; --soft: #5b6661; --line: #e2e0da; --paper: #fbfaf7; }
-body { background: var(--paper) !important; }
+html, body, gradio-app { background: var(--paper) !important; }
 .gradio-container { background: var(--paper) !important; max-width: 1240px !important; margin: 0 auto !important; color: var(--ink); }
 footer { display: none !important; }
 .bar { display: flex; justify-content: space-between; align-items: center; padding: 6px 2px; }
-.bar b { font-size: 1.15rem; letter-spacing: .02em; } .bar .who { color: var(--soft); font-size: .92rem; }
-.bar form { display: inline; } .bar button { background: none; border: 0; color: var(--accent); cursor: pointer; text-decoration: underline; font: inherit; }
+.bar b { font-size: 1.15rem; letter-spacing: .02em; } .bar .who { color: var(--soft); font-size: .92rem; white-space: nowrap; }
+.bar form { display: inline; } .bar button { background: none; border: 0; color: var(--accent); cursor: pointer; text-decoration: underline; font: inherit; padding: 0; margin: 0; }
 .card { background: #fff; border: 1px solid var(--line); border-radius: 14px; padding: 16px 18px; }
 .card h3 { margin: 0 0 2px; font-size: 1.1rem; color: var(--ink); } .card .soft, .soft { color: var(--soft); font-size: .92rem; }
 .card .big { font-size: 1.7rem; font-weight: 600; color: var(--ink); }
@@ -40,13 +42,19 @@ footer { display: none !important; }
 .goods { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 12px; }
 .goods .one { background: #fff; border: 1px solid var(--line); border-radius: 14px; padding: 10px 12px 12px; font-size: .92rem; color: var(--ink); }
 .goods svg { width: 100%; height: 84px; border-radius: 10px; display: block; margin-bottom: 8px; } .goods b { display: block; line-height: 1.3; } .goods .price { font-weight: 600; color: var(--accent); }
-.ask { border: 2px solid var(--accent) !important; border-radius: 14px !important; padding: 12px 14px !important; background: #f1f8f5 !important; } .ask p { margin: 0; color: var(--ink); }
+.ask { border: 2px solid var(--accent) !important; border-radius: 14px !important; padding: 12px 14px !important; background: #f1f8f5 !important; gap: 10px !important; } .ask p { margin: 0; color: var(--ink); overflow-wrap: anywhere; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); gap: 10px; margin: 12px 0; } .tiles div { background: #f6f4ee; border-radius: 10px; padding: 8px 10px; } .tiles b { display: block; font-size: 1.12rem; color: var(--ink); }
 .copies { display: grid; grid-template-columns: repeat(auto-fit, minmax(220px, 1fr)); gap: 14px; }
 .phone { background: #fff; border: 1px solid var(--line); border-radius: 22px; padding: 16px; min-height: 150px; color: var(--ink); } .phone .bubble { background: #eef5f2; border-radius: 14px; padding: 10px 12px; margin: 6px 0; }
 .warn { color: #9a3412; }
-.chatlog { border-top: 1px solid var(--line); margin-top: 10px; padding-top: 6px; max-height: 300px; overflow-y: auto; } .chatlog p { margin: 4px 0; } .banner { background: #f1f8f5; border: 1px solid var(--accent); border-radius: 12px; padding: 8px 12px; color: var(--ink); } .download { display: inline-block; background: var(--accent); color: #fff !important; border-radius: 12px; padding: 8px 14px; text-decoration: none; }
-table.plain { width: 100%; border-collapse: collapse; font-size: .92rem; color: var(--ink); border: 0 !important; } table.plain td, table.plain th { text-align: left; padding: 6px 8px !important; border: 0 !important; border-bottom: 1px solid var(--line) !important; vertical-align: top; } table.plain td:first-child { white-space: nowrap; }
+/* Turned round, so that it stands at its end and the newest words are in sight. */
+.chatlog { border-top: 1px solid var(--line); margin-top: 10px; padding-top: 6px; max-height: 320px; overflow-y: auto; display: flex; flex-direction: column-reverse; } .chatlog p { margin: 4px 0; overflow-wrap: anywhere; } .chatlog .ours { border-left: 3px solid var(--accent); padding-left: 8px; }
+#tickets .wrap, #second-pick .wrap { flex-direction: column; } #tickets label, #second-pick label { width: 100%; align-items: flex-start; } #second-pick { min-width: 100%; }
+.html-container { padding: 0 !important; } #member-chat .placeholder-content, #support-chat .placeholder-content, #marketer-chat .placeholder-content { padding: 0 16px; text-align: center; }
+#seconds:not(:has(h4)), #handoff:not(:has(.banner)), #goods:not(:has(.goods, .download)), #orders:not(:has(table)) { display: none !important; }
+/* It would empty the page's view of a conversation that goes on. */
+.icon-button-wrapper:has([aria-label="Clear"]) { display: none !important; } .banner { background: #f1f8f5; border: 1px solid var(--accent); border-radius: 12px; padding: 8px 12px; color: var(--ink); } .download { display: inline-block; background: var(--accent); color: #fff !important; border-radius: 12px; padding: 8px 14px; text-decoration: none; }
+table.plain { width: 100%; border-collapse: collapse; font-size: .92rem; color: var(--ink); border: 0 !important; } table.plain tr { border: 0 !important; } table.plain td, table.plain th { text-align: left; padding: 6px 8px !important; border: 0 !important; border-bottom: 1px solid var(--line) !important; vertical-align: top; } table.plain td:first-child { white-space: nowrap; }
 :focus-visible { outline: 3px solid #86c5b3 !important; outline-offset: 1px; }
 .card { overflow-x: auto; } .js-plotly-plot, .plot-container { max-width: 100%; overflow: hidden; }
 @media (max-width: 700px) { #orders .card, #profile .card, .js-plotly-plot { max-width: calc(100vw - 96px); overflow-x: auto; } html, body, .gradio-container { overflow-x: hidden !important; max-width: 100vw !important; } .gradio-container { padding: 6px !important; } .goods { grid-template-columns: 1fr 1fr; } }

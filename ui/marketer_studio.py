@@ -20,12 +20,12 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
     """The page of role marketer."""
     places = desk.audience_choices()
     with gr.Blocks(title="Patron · Studio", analytics_enabled=False, fill_width=True) as page:
-        top = gr.HTML()
+        top = gr.HTML(padding=False)
         language = gr.Radio([("English", "en"), ("中文", "zh")], value="en", show_label=False, container=False, elem_id="language")
         with gr.Row():
             with gr.Column(scale=3, min_width=280):
                 audience_title = gr.Markdown(f"### {say('audience', 'en')}")
-                count = gr.HTML(elem_id="count")
+                count = gr.HTML(elem_id="count", padding=False)
                 with gr.Row():
                     tiers = gr.Dropdown(places["tiers"], multiselect=True, value=[], label=say("tier", "en"), elem_id="tiers")
                     cities = gr.Dropdown(places["cities"], multiselect=True, value=[], label=say("city", "en"), elem_id="cities")
@@ -47,7 +47,7 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
                     percent = gr.Number(label=say("discount", "en"), minimum=0, maximum=90, precision=0, value=None, elem_id="percent")
                     until = gr.Textbox(label=say("until", "en"), elem_id="until", max_length=10)
                 write = gr.Button(say("write", "en"), variant="primary", elem_id="write")
-                copies = gr.HTML(f'<p class="soft">{say("start_copy", "en")}</p>', elem_id="copies")
+                copies = gr.HTML(f'<p class="soft">{say("start_copy", "en")}</p>', elem_id="copies", padding=False)
             with gr.Column(scale=2, min_width=280):
                 chat_title = gr.Markdown(f"### {say('assistant', 'en')}")
                 chat = talk.build("marketer", height=430)

@@ -10,13 +10,13 @@ from assistant.desk import Desk
 from assistant.tokens import Tokens
 from prompts import formats
 from ui import charts, inbox, look, talk
-from ui.words import say
+from ui.words import say, state
 
 
 def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
     """The page of role support."""
     with gr.Blocks(title="Patron · Support", analytics_enabled=False, fill_width=True) as page:
-        top = gr.HTML()
+        top = gr.HTML(padding=False)
         language = gr.Radio([("English", "en"), ("中文", "zh")], value="en", show_label=False, container=False, elem_id="language")
         with gr.Row():
             with gr.Column(scale=3, min_width=280), gr.Tabs(elem_id="desk-tabs"):
@@ -25,16 +25,16 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
                         who = gr.Textbox(show_label=False, placeholder=say("find", "en"), scale=5, elem_id="find", max_length=80)
                         go = gr.Button(say("find_button", "en"), variant="primary", scale=1, min_width=80, elem_id="find-button")
                     matches = gr.Radio([], label=say("matches", "en"), visible=False, elem_id="matches")
-                    profile = gr.HTML(f'<div class="card soft">{say("start_find", "en")}</div>', elem_id="profile")
+                    profile = gr.HTML(f'<div class="card soft">{say("start_find", "en")}</div>', elem_id="profile", padding=False)
                     with gr.Row():
                         months, way = gr.Plot(show_label=False, visible=False), gr.Plot(show_label=False, visible=False)
                     points = gr.Plot(show_label=False, visible=False)
-                    orders = gr.HTML(elem_id="orders")
+                    orders = gr.HTML(elem_id="orders", padding=False)
                 with gr.Tab(say("inbox_tab", "en"), id="inbox", elem_id="tab-inbox") as inbox_tab:
                     panel_of_tickets = inbox.Panel(desk, tokens)
                 with gr.Tab(say("causes_tab", "en"), id="causes", elem_id="tab-causes") as causes_tab:
                     days = gr.Radio([1, 7, 30, 90], value=30, label=say("digest_days", "en"), elem_id="digest-days")
-                    causes, trend = gr.HTML(elem_id="causes"), gr.Plot(show_label=False, visible=False)
+                    causes, trend = gr.HTML(elem_id="causes", padding=False), gr.Plot(show_label=False, visible=False)
             with gr.Column(scale=2, min_width=280):
                 chat = talk.build("support", height=520)
         shown: Any = gr.State(None)
@@ -56,7 +56,7 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
             return inbox.causes(desk, tokens, number, speech, request)
 
         panel_of_tickets.wire(language)
-        inbox_tab.select(panel_of_tickets.updates_of, [panel_of_tickets.list, language], panel_of_tickets.outputs())
+        inbox_tab.select(panel_of_tickets.updates_of, [panel_of_tickets.list, language, panel_of_tickets.second_pick], panel_of_tickets.outputs())
         causes_tab.select(digest, [days, language], [causes, trend])
         days.input(digest, [days, language], [causes, trend])
         panel = [profile, months, way, points, orders]
@@ -137,7 +137,7 @@ def _orders(listed: dict[str, Any], speech: str) -> str:
             formats.day(str(o["ordered_on"]), speech) if o["ordered_on"] else "–",
             articles,
             formats.money(o["total"], listed["currency"]),
-            o["status"],
+            state(o["status"], speech),
         )
         rows.append("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
     head = "".join(f"<th>{escape(say(key, speech))}</th>" for key in ("order", "day", "articles", "total", "state"))

@@ -112,10 +112,11 @@ def build(role: str, language: str = "en", *, height: int = 430) -> Talk:
         feedback_options=None,
         elem_id=f"{role}-chat",
         allow_tags=False,
+        group_consecutive_messages=False,
     )
-    goods = gr.HTML(elem_id="goods")
-    with gr.Group(visible=False, elem_classes=["ask"], elem_id="approval") as ask_group:
-        ask_text = gr.HTML()
+    goods = gr.HTML(elem_id="goods", padding=False)
+    with gr.Column(visible=False, elem_classes=["ask"], elem_id="approval") as ask_group:
+        ask_text = gr.HTML(padding=False)
         with gr.Row():
             yes, no = gr.Button("", variant="primary", elem_id="approve"), gr.Button("", elem_id="decline")
     with gr.Accordion(say("sources", language), open=False, visible=False, elem_id="sources") as fold:

@@ -18,6 +18,12 @@ def say(key: str, language: str) -> str:
     return str(_texts()[key][_PLACE[language]])
 
 
+def state(status: str, language: str) -> str:
+    """Where an order is, in words; a status without any stays as it is."""
+    pair = _texts().get(f"state_{status}")
+    return str(pair[_PLACE[language]]) if pair else status
+
+
 def working(tool: str, language: str) -> str:
     """The sign of life while a tool works."""
     texts = _texts()

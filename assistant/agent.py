@@ -176,6 +176,9 @@ class Turn:
         fresh = final[len(given) :]
         text, extras = self._checked(fresh)
         note = fresh[-1].additional_kwargs.get(NOTE, {}) if fresh and isinstance(fresh[-1], AIMessage) else {}
+        if note.get("declines"):
+            # What is said to stay as it is must not wait for a later yes.
+            await asyncio.to_thread(self._declined, await asyncio.to_thread(self._waiting))
         if handoff.is_lost(fresh, note):
             extras = {**extras, "lost": True}
         text = await asyncio.to_thread(self._called_a_person, text, fresh, bool(extras.get("lost")))

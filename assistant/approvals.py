@@ -35,7 +35,7 @@ def reads_as(text: str, tool: str = "cancel_order") -> Literal["yes", "no"] | No
     if not bare or (_POLITE.fullmatch(bare) and (cancels or "cancel" not in bare)):
         return None
     yes, no = (f"{_YES_WORD}|{_CANCEL_WORD}", _NO_WORD) if cancels else (_YES_WORD, f"{_NO_WORD}|{_CANCEL_WORD}")
-    if re.fullmatch(rf"(?:{no})(?: (?:{no}))*(?: ?(?:thanks|thank you|谢谢|吧|了))*", bare):
+    if re.fullmatch(rf"(?:{no})(?: ?(?:{no}))*(?: ?(?:thanks|thank you|谢谢|吧|了))*", bare):
         return "no"
     return "yes" if re.fullmatch(rf"(?:{yes})(?: ?(?:{yes}))*", bare) else None
 

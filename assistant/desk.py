@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, date, datetime
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -25,7 +26,7 @@ from assistant import agent, guard, memory
 from assistant.agent import LONGEST_MESSAGE, Setting, Turn
 from assistant.chat_models import OpenAICompatible
 from assistant.embedded import model as embedded
-from assistant.embedded import writer
+from assistant.embedded import router, slots, writer
 from assistant.embedded.router import Router
 from assistant.events import ApprovalWanted, Event
 from assistant.inbox import Inbox
@@ -298,10 +299,10 @@ class Desk:
 
 
 def _router_version(vectors: str) -> str:
-    """Changes with the examples and the vectors: a router of other ones is trained anew."""
+    """Changes with the examples, the vectors and the reading of messages: a router of other ones is trained anew."""
     folder = prompts.FOLDER / "embedded" / "examples"
     digest = hashlib.sha256(vectors.encode())
-    for path in sorted(folder.glob("*.tsv")):
+    for path in [*sorted(folder.glob("*.tsv")), *(Path(module.__file__ or "") for module in (router, slots))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -201,6 +201,18 @@ def speed(home: Home = None, json_to: Json = None, rounds: Annotated[int, typer.
     _json(json_to, figures)
 
 
+@app.command()
+def transcripts(home: Home = None, out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("docs/transcripts")) -> None:
+    """Ten conversations with the embedded model, word for word, as Markdown. Takes a fresh demo shop: they change things."""
+    from eval import transcripts as told
+    from eval import worlds
+
+    desk = worlds.demo_desk(home)
+    for path in told.write(desk, out):
+        console.print(str(path))
+    desk.close()
+
+
 @app.command("tau-retail")
 def tau_retail(
     db: Annotated[Path, typer.Option(help="The world: db.json.", exists=True, dir_okay=False)],

@@ -84,7 +84,7 @@ def _relative(text: str, today: date, ahead: bool) -> Period | None:
         (r"\blast month\b|上(?:个)?月", month_of(year, month - 1)),
         (r"\bend of next month\b|下(?:个)?月底", (month_of(year, month + 1)[1],) * 2),
         (r"\bnext month\b|下(?:个)?月", month_of(year, month + 1)),
-        (r"\bend of (?:this|the) month\b|(?:这|本)?(?:个)?月底", (month_of(year, month)[1],) * 2),
+        (r"\bend of (?:this|the) month\b|(?<![一二三四五六七八九十\d])(?:这|本)?(?:个)?月底", (month_of(year, month)[1],) * 2),
         (r"\bthis month\b|(?:这|本)(?:个)?月", month_of(year, month)),
         (r"\bend of (?:this |the )?year\b|\byear[ -]?end\b|年底|年末|年前|过年前", (date(year, 12, 31),) * 2),
         (r"\blast year\b|去年", (date(year - 1, 1, 1), date(year - 1, 12, 31))),

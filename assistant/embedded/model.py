@@ -62,6 +62,9 @@ _OF_ARTICLE = {
         r"how much|price|cost|in stock|weigh|heavy|warrant|guarantee|review|colou?r|size|多少钱|价|几块|保修|多重|沉|评价|颜色|尺寸|有货|现货"
     ),
 }
+_WHEN_MONEY = re.compile(
+    r"\bwhen (?:do|will|can|would) (?:i|we) (?:get|have|receive|see) (?:the|my|that) (?:money|refund|cash)|how long (?:does|will|do) (?:the |my |a )?refunds?|(?:钱|退款)(?:大概)?(?:什么时候|多久|几天)(?:能)?(?:到|退|有)"
+)
 _OWN_ORDERS = ("my_orders", "order_status")
 # Phrases that answer nothing: three such turns in a row call a person.
 _LOST = frozenset(("say_more", "unsure", "cannot_do_bare"))
@@ -94,7 +97,7 @@ _SERVICE = frozenset(
     "erase_me keep_account export_data transfer_points complaint talk_to_person adjust_points receive_return".split()
 )
 _CORRECTS = re.compile(
-    r"^\s*(?:no\b|nope\b|not (?:that|the|this)|wrong|actually|sorry|wait|hang on|i meant?|i said|instead|make it|rather|use|with|but|and|also|only|just|to my|on my|via|change (?:it|that)|the other)\b|"
+    r"^\s*(?:(?:hmm+|oh|ah|well)[\s,]+)?(?:no\b|nope\b|not (?:that|the|this)|wrong|actually|sorry|wait|hang on|i meant?|i said|instead|make it|rather|use|with|but|and|also|only|just|to my|on my|via|change (?:it|that)|the other)\b|"
     r"\binstead\b|\bthe other (?:one|order)\b|^\s*(?:不是|不对|错了|等等|换成|改成|用|还有|另外|再|只|应该|是|我是说|我说的)|另一[个单笔]",
     re.IGNORECASE,
 )
@@ -107,6 +110,7 @@ class _Step:
     label: str
     text: str
     told: tuple[str, ...] = ()
+    order: str = ""
 
 
 class EmbeddedModel(BaseChatModel):
@@ -151,6 +155,8 @@ class EmbeddedModel(BaseChatModel):
             note = {**note, **outcome.note, **_listed(outcome)}
             if len(steps) == 1 and outcome.phrase in _LOST:
                 note = {**note, "lost": True}
+        if not ({"asks", "waits", "declines"} & set(note)) and (broken_off := _broken_off(turn.note, steps[0].label)):
+            note = {**note, "paused": broken_off}
         text = "\n\n".join(part for part in said if part)
         if text == turn.said_last:
             text = f"{self._worded(turn, Say('repeat'))}\n{text}"
@@ -161,6 +167,9 @@ class EmbeddedModel(BaseChatModel):
     def steps(self, turn: Turn) -> list[_Step] | Say:
         """What the message asks for, clause by clause; or what to ask back."""
         guesses: list[Guess] = self.router.guess(_core(turn.text), self._labels(turn))
+        if guesses[0].label == "redeem_points" and not _OF_POINTS.search(turn.text.lower()):
+            # “Exchange something in my order” shares its verb with points, and says nothing of them.
+            guesses = [g for g in guesses if g.label != "redeem_points"] or guesses
         best = guesses[0]
         # “Send it to my mum's address” and “give my wife's account my points” name others without looking into their record.
         harmless = best.label in ("change_address", "transfer_points") and best.chance > 0.4
@@ -169,6 +178,8 @@ class EmbeddedModel(BaseChatModel):
             return Say("not_mine_member_data")
         if turn.role == "marketer" and _CONTACTS.search(turn.text.lower()):
             return Say("no_contacts")
+        if _NOT_OURS.search(turn.text.lower()):
+            return Say("out_of_scope")
         goes_on = self._continued(turn)
         if goes_on:
             return [goes_on]
@@ -194,6 +205,8 @@ class EmbeddedModel(BaseChatModel):
     def _meant(self, turn: Turn, best: Guess) -> str | None:
         """What arguments and conversation decide whatever the classifier says."""
         text = turn.text.lower()
+        if _WHEN_MONEY.search(text) and not turn.slots.order_ids:
+            return "ask_policy"
         if re.search(r"语言|\blanguages?\b", text) and re.search(r"chinese|english|mandarin|中文|英文|英语|汉语", text):
             return "change_language"
         if best.label in _SERVICE and best.chance > 0.35:
@@ -240,7 +253,10 @@ class EmbeddedModel(BaseChatModel):
         waits = turn.note.get("waits")
         if waits and (self._switched(turn, waits) != waits or self._corrects(turn, waits)):
             return _Step(self._switched(turn, waits), turn.text, before)
-        if wish.is_pointing(turn.text) and turn.slots.place:
+        paused = turn.note.get("paused")
+        if paused and not turn.slots.order_ids and len(turn.text) < 60 and self._resumes(turn, paused["label"]):
+            return _Step(paused["label"], turn.text, tuple(paused["told"]), paused.get("order", ""))
+        if wish.is_pointing(turn.text) and turn.slots.place and not self._clauses(turn, self.router.guess(turn.text, self._labels(turn))):
             label = self._pointed(turn)
             if label:
                 return _Step(label, turn.text)
@@ -249,6 +265,11 @@ class EmbeddedModel(BaseChatModel):
         if turn.last_tool() == "search_products" and wish.continues(turn.text) and (turn.slots.most or turn.slots.least or turn.slots.without):
             return _Step("search_products", turn.text)
         return None
+
+    def _resumes(self, turn: Turn, label: str) -> bool:
+        """Whether a message takes up again what another topic had broken off: 那就退吧."""
+        best: Guess = self.router.guess(turn.text, self._labels(turn))[0]
+        return best.label == label or (best.label in _FAMILY.get(label, ()) and re.search(_SWITCHES.get(label, "(?!)"), turn.text.lower()) is not None)
 
     def _switched(self, turn: Turn, label: str) -> str:
         """The label, or the one a message changes to: “then send it back instead”, 那退掉吧."""
@@ -265,6 +286,8 @@ class EmbeddedModel(BaseChatModel):
             # “To a gift card, please” says how this is settled.
             return True
         if waits == "return_item" and len(turn.text) < 60 and service.reason_of(turn.text) and best.label not in ("talk_to_person", "cancel_order"):
+            return True
+        if re.search(r"\bother (?:one|order)\b|另一|另外那", turn.text.lower()) and len(turn.text) < 40:
             return True
         own = best.label in ("yes", "no", "thanks", "goodbye", "talk_to_person", "complaint") and best.chance > 0.6 and len(turn.text) < 25
         return _CORRECTS.search(turn.text) is not None and not own and (best.chance < 0.9 or best.label in _FAMILY.get(waits, ()) or len(turn.text) < 60)
@@ -374,6 +397,13 @@ class EmbeddedModel(BaseChatModel):
         return text if say.then is None else f"{text}\n{self._worded(turn, say.then)}"
 
 
+# Points, miles and memberships of somebody else.
+_NOT_OURS = re.compile(
+    r"\b(?:credit card|bank|airline|air ?miles|hotel|amazon|tesco|nectar|clubcard)\b[^.?!]{0,30}\b(?:points?|miles|rewards?|tier|status)\b"
+    r"|\b(?:points?|rewards?|miles)\b[^.?!]{0,20}\b(?:on|from|of|with) (?:my |the )?(?:credit card|bank|airline)\b|\bgym membership\b"
+    r"|(?:信用卡|银行|航空|航司|京东|淘宝|拼多多|支付宝|酒店)(?:的|里的)?(?:积分|里程|会员|等级)|健身房"
+)
+_OF_POINTS = re.compile(r"point|pts|voucher|redeem|reward|积分|分|券|兑|抵")
 _SETTLED_BY = re.compile(
     r"(?:[.,;!?]\s*|\band\s+|^)(?:please\s+)?(?:(?:use|i['’]?ll use|with|via|on|by)?[^.,;]{0,40}\bfor (?:the|any) (?:price )?difference|"
     r"(?:(?:please )?(?:refund|return|put|send|pay)(?: (?:it|that|them|the money|me))?(?: back)? (?:to|on|onto|via|with)|money back (?:to|on)|(?:via|with|use|using))\s+(?:my|the)\s+(?:pay ?pal|gift ?card|credit ?card|visa|master ?card|card|original)[^.,;]{0,30})"
@@ -388,6 +418,14 @@ def _listed(say: Say) -> dict[str, Any]:
     return {"orders_shown": [o["order_id"] for o in orders]} if orders else {}
 
 
+def _broken_off(note: dict[str, Any], label: str) -> dict[str, Any] | None:
+    """The request another topic has broken off, to be taken up again; one topic long, or it would come back out of nowhere."""
+    before = note.get("waits") or (note.get("label") if note.get("asks") else None)
+    if before is None or before == label or label in COMMON:
+        return None
+    return {"label": before, "told": note.get("told", []), "order": note.get("order", "")}
+
+
 def _core(text: str) -> str:
     """What is asked for, without the clause that says how a difference or refund is settled."""
     bare = _SETTLED_BY.sub(" ", text).strip()
@@ -396,7 +434,7 @@ def _core(text: str) -> str:
 
 def _facing(turn: Turn, step: _Step, *, alone: bool = True) -> Turn:
     """The turn as seen from one clause: its own words and slots, with what was said of the request before."""
-    note = {**turn.note, "label_now": step.label}
+    note = {**turn.note, "label_now": step.label, **({"order": step.order, "asks": None} if step.order else {})}
     if step.told:
         earlier = slots.read("\n".join(step.told), turn.today, cities=turn.cities())
         return replace(turn, slots=slots.merged(earlier, turn.slots), note=note, said=(*step.told, step.text))

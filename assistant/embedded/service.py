@@ -21,6 +21,7 @@ _REASONS = {
     "wrong_size": r"too (?:small|big|large|tight|loose|short|long)|doesn'?t fit|wrong size|size|尺码|尺寸|太大|太小|不合身|不合脚|偏大|偏小",
     "not_as_described": r"not as (?:described|pictured|advertised)|looks different|描述不符|和图片|跟图片|色差",
 }
+_OTHER_ORDER = re.compile(r"\bother (?:order|one)\b|另一[单笔]|别的订单|另外那")
 _MISTAKE = re.compile(r"mistake|by accident|accident|wrong|didn'?t mean|double|twice|duplicate|误|错|不小心|手滑|点多|重复")
 
 
@@ -83,6 +84,8 @@ def _which(turn: Turn, wanted: str) -> Step:
         fitting = [o for o in listed if o["status"] == wanted]
         if wish.newest(turn.text) and listed:
             fitting = (fitting or listed)[:1]
+    if turn.note.get("order") and len(turn.said) > 1 and _OTHER_ORDER.search(turn.text.lower()):
+        fitting = [o for o in fitting if o["order_id"] != turn.note["order"]] or fitting
     if len(fitting) == 1:
         return str(fitting[0]["order_id"])
     shown = {**found.record, "orders": fitting[:4], "wanted": wanted}
@@ -361,6 +364,9 @@ def _best(turn: Turn) -> Story:
     amount = turn.slots.amounts[0] if turn.slots.amounts else None
     product = "" if turn.slots.order_ids or amount else turn.named_article(wish.of_product(turn.text, turn.slots))
     found = yield _call(turn, "best_coupon", order_id=named_order(turn), amount=amount, product=product)
+    if found.record.get("rule") == "no_basket":
+        # Without a basket the coupons themselves are the answer.
+        return told((yield _call(turn, "my_coupons")))
     say = told(found)
     best = (found.record.get("choices") or [{}])[0]
     if found.ok and found.record.get("order_id") and float(best.get("saves") or 0) > 0:

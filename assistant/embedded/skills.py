@@ -93,7 +93,7 @@ def _yes(turn: Turn) -> Story:
 
 @skill("no")
 def _no(turn: Turn) -> Story:
-    return Say("declined")
+    return Say("declined", note={"declines": True})
     yield
 
 
@@ -209,7 +209,7 @@ def named_order(turn: Turn) -> str | None:
     """The order a message means: by id, by its place in the list shown, or the one just talked about."""
     if turn.slots.order_ids:
         return turn.slots.order_ids[0]
-    if len(turn.said) > 1 and turn.note.get("order") and not re.search(r"\bother order\b|另一[单笔]|别的订单", turn.text.lower()):
+    if len(turn.said) > 1 and turn.note.get("order") and not re.search(r"\bother (?:order|one)\b|另一[单笔]|别的订单|另外那", turn.text.lower()):
         # Which order it is was settled by an earlier message of the same request.
         return str(turn.note["order"])
     shown = turn.shown("orders")

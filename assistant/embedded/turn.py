@@ -85,10 +85,11 @@ class Turn:
         """The order, product or member talked about last: by its own record, or the only one of a list."""
         for result in reversed(self.past):
             record = result.record.get("facts") or result.record
-            if key in record:
+            if record.get(key):
                 return str(record[key])
             name = _LISTS.get(result.tool)
-            if name and _KEYS[name] == key and record.get(name):
+            # Of several orders none is “it”; of several products the first may be.
+            if name and _KEYS[name] == key and record.get(name) and (len(record[name]) == 1 or name != "orders"):
                 return str(record[name][0][key])
         return None
 

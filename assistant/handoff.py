@@ -31,7 +31,7 @@ _ANGRY = re.compile(
     r"\b(?:furious|disgust(?:ed|ing)|outrage(?:d|ous)?|appalling|pathetic|scam(?:mers)?|rip[- ]?off|thie(?:f|ves)|fraud|useless (?:bot|robot|company|lot)|"
     r"worst (?:shop|service|company|customer)|(?:fed|sick) up with|sick of (?:this|you|waiting)|absolute(?:ly)? (?:joke|ridiculous|shambles)|bloody|fuck\w*|ffs|wtf|shit|bullshit|"
     r"(?:see|call(?:ing)?|get) (?:a |my )?(?:lawyer|solicitor)|sue you|trading standards|never (?:buy|order|shop)\w* (?:here |from you )?again)\b"
-    r"|垃圾|骗子|坑人|坑爹|气死|气炸|火大|太过分|太离谱|什么玩意|欺骗|忽悠|黑店|无良|要?起诉|12315|工商局|消协|曝光你们|受够了|忍无可忍|再也不(?:买|来)|他妈|妈的|操你|滚",
+    r"|垃圾|骗子|坑人|坑爹|气死|气炸|火大|太过分|太离谱|什么玩意|欺骗|忽悠|黑店|无良|要?起诉|12315|工商局|消协|曝光你们|受够了|忍无可忍|再也不(?:买|来)|(?:^|[真太都是你]|[，。,！!\s])他?妈的|操你|滚(?:蛋|开|吧|远|[！!。，,]|$)",
     re.IGNORECASE,
 )
 
@@ -46,8 +46,8 @@ def is_lost(fresh: Sequence[AnyMessage], note: dict[str, Any]) -> bool:
     """Whether a turn gave no answer: the model asked for other words, or every tool it called failed."""
     if note.get("lost"):
         return True
-    results = [str(m.content) for m in fresh if m.type == "tool"]
-    return bool(results) and all(r.startswith(('{"outcome":"refused","code":"bad_input"', '{"outcome":"failed"')) for r in results)
+    results = [_result(str(m.content)) for m in fresh if m.type == "tool"]
+    return bool(results) and all(r.get("outcome") == "failed" or r.get("code") == "bad_input" for r in results)
 
 
 def open_for(bench: Bench, cause: str, text: str) -> TicketOpened:
@@ -68,11 +68,16 @@ def enrich(session: Session, ticket_id: str, thread_id: str, newest: str) -> Non
 
 def _refused(content: str) -> str:
     """Why a tool did nothing, if it did nothing; what it found stands in the chat already."""
-    try:
-        result = json.loads(content)
-    except ValueError:
-        return ""
+    result = _result(content)
     return str(result.get("fact", ""))[:160] if result.get("outcome") in ("refused", "failed") else ""
+
+
+def _result(content: str) -> dict[str, Any]:
+    """A tool's result; empty when it was too long to be kept whole."""
+    try:
+        return dict(json.loads(content))
+    except ValueError:
+        return {}
 
 
 # --- the desk's side --------------------------------------------------------------------

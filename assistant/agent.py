@@ -246,6 +246,10 @@ class Turn:
         self.queue.put_nowait(ToolFinished(outcome.tool, outcome.status, outcome.arguments, outcome.result))
         if outcome.status == "waiting_for_yes":
             self.queue.put_nowait(card(outcome.tool, outcome.result, self.language, self.gateway.means.today.isoformat()))
+        cited = outcome.result.get(f"citation_{self.language}")
+        passage = self.gateway.means.search.entry("policy", outcome.result.get("passage", "")) if cited else None
+        if cited and passage is not None:
+            self.queue.put_nowait(Citation(passage.id, cited, passage.text(self.language)))
         if outcome.result.get("download"):
             self.queue.put_nowait(Download(outcome.result["download"]))
         for passage in outcome.result.get("passages", [])[:2] if outcome.tool == "ask_policy" else []:

@@ -12,15 +12,33 @@ from retrieval.words import normal
 _YES_WORD = (
     r"(?:oh )?(?:yes|yeah|yep|yup|ye|aye|y|ok(?:的|吧)?|okay|no problem|no worries|sure|confirm(?:ed)?|correct|right|exactly|absolutely|definitely|certainly|of course|agreed|proceed|fine|all good|perfect|great)"
     r"|go ahead(?: and do (?:it|that|so))?|go for it|do (?:it|that|so)|please do|that'?s (?:right|fine|correct|it)|sounds good|i confirm|i'?m sure|i am"
-    r"|let'?s do it|works for me|please|thanks|thank you|thx|pls"
+    r"|let'?s do it|works for me|go on(?: then)?|carry on|right then|please|thanks|thank you|thx|pls"
     r"|是的?|对的?|好[的呀吧]?|行的?|可以的?|确认|确定|同意|没问题|没错|嗯+|办吧|就这样|就这么办|麻烦了|谢谢|要的|中|就好|吧|啊|呀"
 )
 # Said of a cancellation these agree; said of anything else they call it off.
 _CANCEL_WORD = r"go ahead and cancel(?: it)?|please cancel(?: it)?|cancel(?: it| that)?|get rid(?: of it)?|取消[吧就好了]*"
 _NO_WORD = (
-    r"no|nope|nah|n|don'?t|do not|no thanks|no thank you|stop|wait|never ?mind|keep it|leave it(?: as it is)?|not now|forget it|cancel that|hold on|i changed my mind|changed my mind|better not|rather not|thanks|thank you"
+    r"no|nope|nah|n|don'?t|do not|no thanks|no thank you|stop|wait|never ?mind|keep it|leave it(?: as it is)?|not now|forget it|cancel that|hold on|hang on|i'?ll (?:stay|pass|wait|keep (?:it|them)|leave it)|let me (?:think|check)(?: about it| first)?|maybe later|later|i changed my mind|changed my mind|better not|rather not|thanks|thank you"
     r"|不|不要了?|不用了?|不了|别|算了|先不要?|先别|不取消了?|别取消|不行|否|先?留着吧?|等等|等一下|停|我?再想想|不是|不对|暂时不用|谢谢|吧"
 )
+# What agrees to one kind of card by naming its act.
+_SWAP = r"(?:swap|change|exchange|switch)(?: it| them)?|[换改]吧|[换改]了吧"
+_OWN_WORDS = {
+    "return_items": r"(?:send|return) (?:it|them|that)(?: back)?|退吧?|退了吧",
+    "exchange_items": _SWAP + "|换",
+    "change_order_items": _SWAP + "|[换改]",
+    "change_order_payment": _SWAP + "|[换改]",
+    "change_order_address": _SWAP + "|send it there|改",
+    "change_default_address": _SWAP + "|改",
+    "change_language": _SWAP + "|[换改]",
+    "erase_me": r"(?:delete|close|erase) (?:it|my account|everything)|注销吧?|删了?吧?",
+    "keep_account": r"keep (?:it|my account)|留下?吧?|保留吧?",
+    "receive_return": r"book (?:it|them)(?: in)?|登记吧?",
+    "adjust_points": r"book (?:it|them)|add them|入账吧?|加吧",
+    "redeem_points": r"use (?:them|it)|redeem (?:them|it)|[抵用换]吧",
+    "apply_coupon": r"use it|apply it|用吧",
+    "change_consent": r"(?:stop|set) (?:it|them)|[停关设]吧|关掉吧?",
+}
 # Words that only go along: they say nothing by themselves.
 _POLITE = re.compile(r"(?:(?:please|thanks|thank you|thx|pls|谢谢|麻烦了|吧|啊|呀|i am|cancel) ?)+", re.IGNORECASE)
 _ALL = re.compile(
@@ -31,6 +49,10 @@ _ALL = re.compile(
 def reads_as(text: str, tool: str = "cancel_order") -> Literal["yes", "no"] | None:
     """`yes` or `no` to a card of that tool when the message is unambiguously that, else None."""
     bare = re.sub(r"[\s,，.。!！、~～…;；]+", " ", normal(text)).strip()
+    bare_tool = tool.removesuffix("_for_member")
+    own = _OWN_WORDS.get(bare_tool)
+    if own and re.fullmatch(rf"(?:(?:{_YES_WORD}) ?)*(?:{own})(?: ?(?:{_YES_WORD}))*", bare):
+        return "yes"
     cancels = tool.startswith("cancel_order")
     if not bare or (_POLITE.fullmatch(bare) and (cancels or "cancel" not in bare)):
         return None

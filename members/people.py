@@ -113,7 +113,8 @@ def one(session: Session, text: str) -> Member:
     exact = [m for m in found if m.id == wanted] or [m for m in found if m.id.lower() == wanted.lower()]
     if len(exact or found) != 1:
         fact = f"{len(found)} members fit “{text[:60]}”; please give the id." if found else f"Nobody fits “{text[:60]}”."
-        raise NotFound(fact, instead="find_member", rule="several_members" if found else "no_member")
+        told = ", ".join(f"{m.id} ({m.name}{', ' + m.city if m.city else ''})" for m in found)
+        raise NotFound(fact, instead="find_member", rule="several_members" if found else "no_member", members=told)
     return (exact or found)[0]
 
 

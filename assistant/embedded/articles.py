@@ -173,7 +173,7 @@ def _fuzzy(said: str, by_name: dict[str, list[Article]]) -> list[Mention]:
     for at, word in reversed(list(enumerate(words))):
         bare = word.removesuffix("s")
         fitting = {id(a): a for a in articles if len(bare) > 2 and bare in [w.removesuffix("s") for w in canonical(a.get("name_en", "")).split()]}
-        if len({a["variant_id"] for a in fitting.values()}) == 1 and bare.isalpha():
+        if len({_key(a) for a in fitting.values()}) == 1 and bare.isalpha():
             start = len(" ".join(words[:at])) + bool(at)
             return [Mention(start, start + len(word), list(fitting.values())[:1])]
     best: tuple[float, str, int] = (0.0, "", 0)
@@ -185,6 +185,11 @@ def _fuzzy(said: str, by_name: dict[str, list[Article]]) -> list[Mention]:
         return []
     start = len(" ".join(words[: best[2]]))
     return [Mention(start, start + len(best[1]), by_name[best[1]])]
+
+
+def _key(article: Article) -> str:
+    """What an article is: lists of orders name its product, an order's own articles their variant."""
+    return str(article.get("variant_id") or article["product_id"])
 
 
 _GOODS_OF_ONE = set("茶碗锅刀杯盘壶灯床伞包笔书香")
@@ -202,7 +207,7 @@ def _in_chinese(said: str, by_name: dict[str, list[Article]]) -> list[Mention]:
             if all(c in letters for c in word):
                 scored[id(article)] = scored.get(id(article), 0) + len(word)
     best = [a for a in articles if scored.get(id(a), 0) == max(scored.values(), default=0) and scored.get(id(a))]
-    if len({a["variant_id"] for a in best}) == 1:
+    if len({_key(a) for a in best}) == 1:
         return [Mention(0, 0, best[:1])]
     glossed = canonical(gloss(said))
     hits = [name for name in by_name if not has_han(name) and re.search(rf"(?<!\w){re.escape(name)}s?(?!\w)", glossed)]
@@ -280,10 +285,14 @@ def variant(wanted: str, article: Article) -> Picked:
     for line in wanted.split("\n"):
         named |= _named(canonical(line), article)
     others = [c for c in choices if c["variant_id"] != own]
+    # “Ink rather than chalk” names what there is, too.
+    named = {k: v - {article["options_en"].get(k, "")} if len(v) > 1 else v for k, v in named.items()}
     if not named:
         if _CHEAP.search(said) and others:
             return Picked(min(others, key=lambda c: float(c["price"])), [])
-        return Picked(others[0] if len(others) == 1 else None, others)
+        # Only “another one” leaves nothing to guess; a word nobody knows may mean what cannot be had.
+        free = re.search(r"\b(?:another|other|different)\b|别的|其他|另一|换个|换一", said) is not None
+        return Picked(others[0] if free and len(others) == 1 else None, others)
     fitting = [c for c in choices if all(c["options_en"].get(k) in v for k, v in named.items())]
     if not fitting:
         near = [c for c in others if any(c["options_en"].get(k) in v for k, v in named.items())]

@@ -178,6 +178,8 @@ class EmbeddedModel(BaseChatModel):
             return Say("not_mine_member_data")
         if turn.role == "marketer" and _CONTACTS.search(turn.text.lower()):
             return Say("no_contacts")
+        guesses = self._corrected(turn, guesses)
+        best = guesses[0]
         if _NOT_OURS.search(turn.text.lower()):
             return Say("out_of_scope")
         goes_on = self._continued(turn)
@@ -202,12 +204,35 @@ class EmbeddedModel(BaseChatModel):
             return self._unsure(turn, guesses)
         return [_Step(best.label, turn.text)]
 
+    def _corrected(self, turn: Turn, guesses: list[Guess]) -> list[Guess]:
+        """Readings put right by a word that settles them: which act, a rule asked about, what is said of coupons or points."""
+        text, best = turn.text.lower(), guesses[0]
+        if turn.note.get("asks") or turn.note.get("waits"):
+            return guesses
+        if turn.role == "member" and best.label in _ASKED_ABOUT and not turn.slots.order_ids and asks_rule(text):
+            return [Guess("ask_policy", best.chance), *guesses]
+        if best.label in ("coupons", "apply_coupon") and re.search(r"\b(?:most|best|biggest|saves?)\b|划算|最省|划得来|最合适|最好", text):
+            return [Guess("best_coupon", best.chance), *guesses]
+        if (
+            best.label in ("exchange_item", "change_items")
+            and re.search(r"\breturn\b|send (?:it|them|this) back|退", text)
+            and not re.search(_SWITCHES["exchange_item"], text)
+        ):
+            return [Guess("return_item", best.chance), *guesses]
+        if best.label.startswith("points_") and re.search(
+            r"(?:积分|points?|分).{0,14}(?:转|过户|送|transfer|move).{0,8}(?:给|to\b)|转.{0,6}(?:积分|分)给", text
+        ):
+            return [Guess("transfer_points", best.chance), *guesses]
+        if best.label == "ask_policy" and _OF_ARTICLE["product_details"].search(text) and turn.named_article(wish.of_product(turn.text, turn.slots)):
+            return [Guess("product_details", best.chance), *guesses]
+        return guesses
+
     def _meant(self, turn: Turn, best: Guess) -> str | None:
         """What arguments and conversation decide whatever the classifier says."""
         text = turn.text.lower()
         if _WHEN_MONEY.search(text) and not turn.slots.order_ids:
             return "ask_policy"
-        if re.search(r"语言|\blanguages?\b", text) and re.search(r"chinese|english|mandarin|中文|英文|英语|汉语", text):
+        if re.search(r"语言|\blanguages?\b|改成[中英]文|换成[中英]文|用[中英]文", text) and re.search(r"chinese|english|mandarin|中文|英文|英语|汉语", text):
             return "change_language"
         if best.label in _SERVICE and best.chance > 0.35:
             return None
@@ -250,6 +275,9 @@ class EmbeddedModel(BaseChatModel):
         before = tuple(turn.note.get("told", ()))
         if asked and self._answers(turn, asked):
             return _Step(self._switched(turn, label), turn.text, before)
+        offered = turn.note.get("offers")
+        if offered and before and self.router.guess(turn.text, self._labels(turn))[0].label == offered:
+            return _Step(offered, turn.text, before)
         waits = turn.note.get("waits")
         if waits and (self._switched(turn, waits) != waits or self._corrects(turn, waits)):
             return _Step(self._switched(turn, waits), turn.text, before)
@@ -294,6 +322,8 @@ class EmbeddedModel(BaseChatModel):
 
     def _answers(self, turn: Turn, asked: str) -> bool:
         """Whether a message gives what was asked for rather than opening something new."""
+        if turn.note.get("label") == "return_item" and len(turn.text) < 60 and service.reason_of(turn.text):
+            return True
         if asked in _GIVEN:
             best: Guess = self.router.guess(turn.text, self._labels(turn))[0]
             label = turn.note.get("label", "")
@@ -358,7 +388,8 @@ class EmbeddedModel(BaseChatModel):
         orders = {order for part, _ in clear for order in slots.read(part, turn.today).order_ids}
         if len(clear) < 2 or (len(distinct) < 2 and len(orders) < 2) or (whole[0].chance > 0.97 and len(orders) < 2):
             return None
-        if whole[0].label in _SERVICE and len(orders) < 2 and min(guess.chance for _, guess in clear) < 0.8:
+        said_so = re.search(r"\balso\b|\bplus\b|另外|还有|顺便|然后", turn.text.lower())
+        if whole[0].label in _SERVICE and len(orders) < 2 and min(guess.chance for _, guess in clear) < (0.55 if said_so else 0.8):
             return None
         return [_Step(guess.label, part) for part, guess in clear]
 
@@ -400,7 +431,7 @@ class EmbeddedModel(BaseChatModel):
 # Points, miles and memberships of somebody else.
 _NOT_OURS = re.compile(
     r"\b(?:credit card|bank|airline|air ?miles|hotel|amazon|tesco|nectar|clubcard)\b[^.?!]{0,30}\b(?:points?|miles|rewards?|tier|status)\b"
-    r"|\b(?:points?|rewards?|miles)\b[^.?!]{0,20}\b(?:on|from|of|with) (?:my |the )?(?:credit card|bank|airline)\b|\bgym membership\b"
+    r"|\b(?:points?|rewards?|miles)\b[^.?!]{0,20}\b(?:on|from|of|with) (?:my |the )?(?:credit card|bank|airline)\b|\bgym membership\b|\b(?:main menu|previous page|home ?page)\b|主菜单|上一页|首页"
     r"|(?:信用卡|银行|航空|航司|京东|淘宝|拼多多|支付宝|酒店)(?:的|里的)?(?:积分|里程|会员|等级)|健身房"
 )
 _OF_POINTS = re.compile(r"point|pts|voucher|redeem|reward|积分|分|券|兑|抵")
@@ -424,6 +455,28 @@ def _broken_off(note: dict[str, Any], label: str) -> dict[str, Any] | None:
     if before is None or before == label or label in COMMON:
         return None
     return {"label": before, "told": note.get("told", []), "order": note.get("order", "")}
+
+
+# Readings that a question about the shop's rules is easily taken for.
+_ASKED_ABOUT = frozenset(
+    "cancel_order return_item exchange_item change_items change_address change_payment coupons apply_coupon redeem_points erase_me complaint talk_to_person "
+    "points_balance points_history points_expiring order_status export_data".split()
+)
+_RULE = re.compile(
+    r"^(?:so |and |but |hi,? |hello,? |right,? |ok,? |just wondering,? |quick question,? )*"
+    r"(?:how (?:long|many days|much (?:is|does|do))\b|what (?:if|happens)\b|who (?:pays|should|do i|handles)\b|do(?:es)? (?:i|you|they|tea|it|a|an|the|gift|points?|coupons?|returns?)\b|"
+    r"is (?:it|there|a|an|the|tea|shipping|delivery|human)\b|are (?:there|you|returns|points|coupons)\b|am i (?:allowed|entitled|covered)|have i lost|would (?:i|it)\b|if i\b|if my\b|will (?:i|it) (?:still|lose)\b)"
+    r"|\b(?:policy|rules?|allowed|does that (?:cover|count|include)|does it (?:cover|count|include)|is that a myth|have i lost)\b|\bi(?:'m| am) not happy with .*(?:answer|solution)"
+    r"|会怎样|会怎么样|咋办|怎么办|算不算|真的假的|听说|规定|政策|下一步找谁|谁出|多久|几天内|还能不能|能不能退|这种还能|如果|假如|要是.*(?:吗|咋|怎)|有真人|是真人"
+)
+_WANTS = re.compile(
+    r"\b(?:please|pls|can you|could you|i want|i'?d like|i need|help me|my order|this order|that order)\b|帮我|给我(?!们)|麻烦|我要(?!是)|我想(?!知道|问)|那单|这单"
+)
+
+
+def asks_rule(text: str) -> bool:
+    """Whether a message asks what the rule is rather than to have something done."""
+    return _RULE.search(text) is not None and _WANTS.search(text) is None
 
 
 def _core(text: str) -> str:

@@ -110,7 +110,7 @@ def _town_in_street(made: dict[str, str]) -> None:
             made["line1"] = (made["line1"][: code.start()] + made["line1"][code.end() :]).strip()
             break
     kind = re.match(
-        rf"(.*?\b(?:{_KIND})\.?)\s+([A-Z][\w' -]+)$",
+        rf"(.*\b(?:{_KIND})\.?)\s+((?!(?:{_KIND})\b)[A-Z][\w' -]+)$",
         made["line1"],
         re.IGNORECASE,
     )

@@ -6,20 +6,22 @@ the same one: only the tools' names and the member named differ.
 
 import re
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 from assistant.embedded import articles, places, wish
 from assistant.embedded.articles import Meant
 from assistant.embedded.skills import Call, Say, Story, given, named_order, skill, told, who_is_meant
 from assistant.embedded.turn import Result, Turn
+from retrieval.numbers import ZH_NUMERAL, chinese
 from tools.gateway import FOR_MEMBER
 
 Step = Generator[Call, Result, Any]
 _REASONS = {
-    "faulty": r"fault|broken|defect|doesn'?t work|does not work|stopped working|damaged|cracked|won'?t|missing (?:a )?(?:piece|part)|flicker|leak|tear|torn|坏|质量|破|裂|用不了|不能用|漏",
-    "wrong_item": r"wrong (?:item|thing|one|product|colou?r)|not what i ordered|sent me the wrong|发错|送错|寄错",
+    "faulty": r"fault|broken|defect|doesn'?t work|does not work|stopped working|damaged|crack(?:ed)?|won'?t|missing (?:a )?(?:piece|part)|flicker|leak|tear|torn|坏|质量|破|裂|用不了|不能用|漏",
+    "wrong_item": r"不是我要的|我要的不是|wrong (?:item|thing|one|product|colou?r)|not what i ordered|sent me the wrong|发错|送错|寄错",
     "wrong_size": r"too (?:small|big|large|tight|loose|short|long)|doesn'?t fit|wrong size|size|尺码|尺寸|太大|太小|不合身|不合脚|偏大|偏小",
-    "not_as_described": r"not as (?:described|pictured|advertised)|looks different|描述不符|和图片|跟图片|色差",
+    "not_as_described": r"(?:not|isn'?t) (?:as|what) [^.]{0,20}(?:described|page|picture|photo)|not as (?:described|pictured|advertised)|looks different|描述不符|和图片|跟图片|色差",
 }
 _OTHER_ORDER = re.compile(r"\bother (?:order|one)\b|另一[单笔]|别的订单|另外那")
 _MISTAKE = re.compile(r"mistake|by accident|accident|wrong|didn'?t mean|double|twice|duplicate|误|错|不小心|手滑|点多|重复")
@@ -40,6 +42,21 @@ def _call(turn: Turn, tool: str, **arguments: Any) -> Call:
 _READS = ("order_options", "my_coupons", "best_coupon")
 
 
+_WHY_CLAUSE = re.compile(r"[,;]\s*(?:she|he|they|it|the|her|his|as|since|because|wrong|ordered)\b|\bbecause\b|，|因为|；")
+
+
+def _gives_reason(turn: Turn) -> bool:
+    """Whether staff said why: a clause of its own, or a word that opens one."""
+    text = " ".join(turn.said)
+    return (
+        re.search(
+            r"\b(?:because|since|reason|due to|as (?:she|he|they|it|the|an?)|for (?=the|being|his|her|a)|after)\b|[,;:.–-]\s*\S+|因为|由于|原因|，|。|；",
+            text.lower(),
+        )
+        is not None
+    )
+
+
 def _why(turn: Turn) -> str:
     """The reason staff gave, or the message itself."""
     found = re.search(
@@ -53,10 +70,13 @@ def _why(turn: Turn) -> str:
 
 
 def _nobody(turn: Turn) -> Say | None:
-    """What to ask when staff name no member."""
-    if turn.role == "support" and not who_is_meant(turn):
-        return Say("missing_member", note={"asks": "member", "label": turn.note["label_now"]})
-    return None
+    """What to ask when staff name no member, or no reason for what they do."""
+    if turn.role != "support":
+        return None
+    if not who_is_meant(turn):
+        return Say("missing_member", note=_asks(turn, "member"))
+    reads = turn.note["label_now"] in ("coupons", "best_coupon")
+    return None if reads or _gives_reason(turn) or turn.note.get("asks") == "reason" else Say("missing_reason", note=_asks(turn, "reason"))
 
 
 def _orders(turn: Turn, **asked: Any) -> Call:
@@ -94,11 +114,14 @@ def _which(turn: Turn, wanted: str) -> Step:
 
 def _asks(turn: Turn, what: str, order: str | None = None) -> dict[str, Any]:
     """What the next message is expected to give, what was said so far, and the order it is about."""
-    return {"asks": what, "label": turn.note["label_now"], "told": list(turn.said), **({"order": order} if order else {})}
+    who = who_is_meant(turn) if turn.role == "support" and what != "member" else None
+    return {"asks": what, "label": turn.note["label_now"], "told": list(turn.said), **given(order=order, who=who)}
 
 
 def _waiting(turn: Turn, result: Result) -> Say:
     """A proposal as its card says it; the note lets the next message correct it."""
+    if result.record.get("rule") == "several_members":
+        return replace(told(result), note=_asks(turn, "member"))
     if result.record.get("outcome") != "waiting_for_yes":
         return told(result)
     say = told(result, f"{result.tool.removesuffix(FOR_MEMBER)}_waiting")
@@ -279,10 +302,18 @@ def _address(turn: Turn) -> Story:
     place = next((found for line in reversed(turn.said) if (found := places.read(line))), None)
     named = named_order(turn)
     text = " ".join(turn.said).lower()
-    if place is None and re.search(r"\b(?:same|default|home|usual|my (?:own )?address)\b|默认|家里|常用|一样", text):
+    if place is None and turn.note.get("asks") == "address":
+        # Street in one message, town in the next.
+        place = places.read(", ".join(turn.said[-2:]))
+    if place is None and re.search(r"\bsame (?:address|as)\b|\bto my (?:default|home|usual|own)\b|(?:寄|送|改)到(?:我的?)?(?:默认|家里|常用)|一样的地址", text):
         place, named = yield from _known_place(turn, named)
+    if place is None and named:
+        options = yield _call(turn, "order_options", order_id=named)
+        if options.ok and "change_address" not in options.record["can"]:
+            # Nobody is asked for an address that could not be used; the tool says which rule it is.
+            return _waiting(turn, (yield _call(turn, "change_order_address", order_id=named, line1="–", city="–")))
     if place is None:
-        return Say("missing_address", note=_asks(turn, "address"))
+        return Say("missing_address", note=_asks(turn, "address", named))
     for_order = named or re.search(
         r"\border|parcel|package|delivery|shipment|send (?:it|this|that)|deliver (?:it|this|that)|这[单笔]|那[单笔]|订单|包裹|快递", text
     )
@@ -327,7 +358,9 @@ def _payment(turn: Turn) -> Story:
     others = [m for m in methods if not m["used_here"]]
     if not others:
         return Say("only_method", {"label": methods[0]["label"] if methods else "–"})
-    card, unclear = _method(turn, methods)
+    card, unclear = _method(turn, others)
+    if card is None and not unclear:
+        card, unclear = _method(turn, methods)
     if unclear or (card in [m["method_id"] for m in methods if m["used_here"]] and len(others) == 1 and not _exact(turn, methods)):
         unclear = [m for m in unclear if not m["used_here"]] or others
         card = unclear[0]["method_id"] if len(unclear) == 1 else None
@@ -387,7 +420,7 @@ def _apply(turn: Turn) -> Story:
     text = " ".join(turn.said)
     named = [c["code"] for c in usable if c["code"].lower() in text.lower()] or _code_like(text)
     code = named[0] if named else None
-    if code is None and turn.note.get("asks") == "code" and turn.slots.place and 0 < turn.slots.place <= len(usable):
+    if code is None and turn.slots.place and 0 < turn.slots.place <= len(usable):
         code = usable[turn.slots.place - 1]["code"]
     if code is None and len(usable) == 1:
         code = usable[0]["code"]
@@ -401,7 +434,7 @@ def _apply(turn: Turn) -> Story:
 
 def _code_like(text: str) -> list[str]:
     """Words written like a coupon's code: capitals with figures or a dash, no order or member id."""
-    found = re.findall(r"(?<![\w#-])(?=[A-Z0-9-]*[A-Z])(?=[A-Z0-9-]*\d)[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*(?![\w-])", text)
+    found = re.findall(r"(?<![\w#-])(?=[A-Z0-9-]*[A-Z])(?=[A-Z0-9-]*[\d-])[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)*(?![\w-])", text, re.ASCII)
     return [word for word in found if len(word) >= 4 and not re.fullmatch(r"[OMWTP]-?\d+|#?W\d+", word)]
 
 
@@ -440,6 +473,9 @@ def _points_named(turn: Turn) -> int | None:
         found = re.search(r"(\d[\d,]*)\s*(?:of my |of the )?(?:points?|pts|p\b|积分|分)|(?:points?|积分)\D{0,6}(\d[\d,]*)", line.lower())
         if found:
             return int((found[1] or found[2]).replace(",", ""))
+        spelled = re.search(rf"({ZH_NUMERAL})\s*(?:个)?(?:积分|分)(?!期)", line)
+        if spelled and (value := chinese(spelled[1])) is not None:
+            return value
         number = wish.bare_number(line)
         if number and not turn.slots.amounts and number >= 10 and float(number).is_integer() and not turn.slots.order_ids:
             return int(number)
@@ -475,7 +511,8 @@ def _consent(turn: Turn) -> Story:
     nobody = _nobody(turn)
     if nobody:
         return nobody
-    text = " ".join(turn.said).lower()
+    # Why staff act (“she asked us by e-mail”) names channels that are not meant.
+    text = _WHY_CLAUSE.split(" ".join(turn.said).lower())[0]
     channels = [name for name, pattern in _CHANNEL.items() if re.search(pattern, text)]
     kept = re.search(r"\b(?:but|except|only|keep)\b(.*)|(?:只|除了|保留)(.*)", text)
     rest = next((g for g in kept.groups() if g), "") if kept else ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from assistant.embedded import slots, wish
 from assistant.embedded.turn import Result, Turn
+from retrieval import query
 
 
 @dataclass(frozen=True)
@@ -207,12 +208,22 @@ def _order_status(turn: Turn) -> Story:
 
 def named_order(turn: Turn) -> str | None:
     """The order a message means: by id, by its place in the list shown, or the one just talked about."""
-    if turn.slots.order_ids:
+    other = len(turn.said) > 1 and re.search(r"\bother (?:order|one)\b|另一[单笔]|别的订单|另外那", turn.text.lower())
+    if turn.slots.order_ids and not (other and turn.note.get("order") in (None, *turn.slots.order_ids)):
         return turn.slots.order_ids[0]
+    if other:
+        return None
     if len(turn.said) > 1 and turn.note.get("order") and not re.search(r"\bother (?:order|one)\b|另一[单笔]|别的订单|另外那", turn.text.lower()):
         # Which order it is was settled by an earlier message of the same request.
         return str(turn.note["order"])
     shown = turn.shown("orders")
+    if turn.note.get("asks") == "order" and shown:
+        # Lists stand newest first.
+        aged = re.search(r"\b(older|oldest|earlier|earliest)\b|早|旧|久", turn.text.lower()) or re.search(
+            r"\b(newer|newest|latest|later)\b|新|近", turn.text.lower()
+        )
+        if aged and len(turn.text) < 40:
+            return shown[1][-1] if re.search(r"old|earl|早|旧|久", aged[0]) else shown[1][0]
     if turn.slots.place and shown and wish.is_pointing(turn.text):
         ids = shown[1]
         return ids[turn.slots.place - 1] if 0 < turn.slots.place <= len(ids) else ids[-1] if turn.slots.place < 0 else None
@@ -229,7 +240,8 @@ def _search(turn: Turn) -> Story:
     if wish.points_back(turn.text) and turn.focus("product_id") and not turn.slots.amounts and turn.slots.most is None:
         return (yield from _details(turn))
     wanted = wish.of_product(turn.text, turn.slots)
-    most, least = turn.slots.most, turn.slots.least
+    asked = query.read(turn.text)
+    most, least = _pounds(asked.filters.most_cents), _pounds(asked.filters.least_cents)
     if most is None and least is None and turn.slots.amounts:
         most = turn.slots.amounts[0] * (1.15 if re.search(r"about|around|roughly|左右|上下|大概", turn.text.lower()) else 1.0)
     before = turn.last("search_products")
@@ -240,14 +252,18 @@ def _search(turn: Turn) -> Story:
         if wish.cheaper(turn.text) and most is None and prices:
             most = round(min(prices) - 0.01, 2)
     elif wanted:
-        wanted = wish.phrased(turn.text, turn.slots)
+        wanted = asked.words or wish.phrased(turn.text, turn.slots)
     if not wanted:
         return Say("missing_wish", note={"asks": "wish", "label": "search_products"})
-    found = yield Call("search_products", given(wish=wanted, max_price=most, min_price=least, without=list(turn.slots.without)))
+    found = yield Call("search_products", given(wish=wanted, max_price=most, min_price=least, without=list(asked.filters.without or turn.slots.without)[:5]))
     if not found.record.get("products") and most is None:
         # Not in stock is worth saying: better than pretending it is not sold.
         found = yield Call("search_products", {**found.arguments, "in_stock": False})
     return told(found)
+
+
+def _pounds(cents: int | None) -> float | None:
+    return None if cents is None else cents / 100
 
 
 @skill("product_details")
@@ -334,6 +350,8 @@ def by_schema(turn: Turn) -> Story:
 
 def who_is_meant(turn: Turn) -> str | None:
     """The member a staff message means: by id or contact, by place, by “she”, by name."""
+    if len(turn.said) > 1 and turn.note.get("who") and not turn.slots.member_ids:
+        return str(turn.note["who"])
     named = turn.slots.member_ids or turn.slots.emails or turn.slots.phones or turn.slots.order_ids
     if named:
         return named[0]

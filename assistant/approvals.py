@@ -49,6 +49,9 @@ _ALL = re.compile(
 def reads_as(text: str, tool: str = "cancel_order") -> Literal["yes", "no"] | None:
     """`yes` or `no` to a card of that tool when the message is unambiguously that, else None."""
     bare = re.sub(r"[\s,，.。!！、~～…;；]+", " ", normal(text)).strip()
+    if "不是不" in bare:
+        # “It is not that it may not” agrees to nothing.
+        return None
     bare_tool = tool.removesuffix("_for_member")
     own = _OWN_WORDS.get(bare_tool)
     if own and re.fullmatch(rf"(?:(?:{_YES_WORD}) ?)*(?:{own})(?: ?(?:{_YES_WORD}))*", bare):

@@ -1,6 +1,5 @@
 """The support page's inbox: who needs a person, their chat, and what waits for a second person."""
 
-import re
 from html import escape
 from typing import Any
 
@@ -18,7 +17,7 @@ from members.errors import Refusal
 from members.program import Program
 from prompts import formats
 from tools.tickets import TicketBrief
-from ui import charts, talk
+from ui import charts, look, talk
 from ui.words import say, state
 
 _EVERY_SECONDS = 3.0
@@ -31,10 +30,11 @@ class Panel:
         """Lay the inbox out; `wire` brings it to life."""
         self.desk, self.tokens = desk, tokens
         self.seconds = gr.HTML(elem_id="seconds", padding=False)
-        with gr.Row(visible=False) as self.second_row:
+        with gr.Column(visible=False) as self.second_row:
             self.second_pick = gr.Radio([], label=say("second_title", "en"), show_label=False, elem_id="second-pick")
-            self.second_yes = gr.Button(say("second_yes", "en"), variant="primary", size="sm", elem_id="second-yes")
-            self.second_no = gr.Button(say("second_no", "en"), size="sm", elem_id="second-no")
+            with gr.Row():
+                self.second_yes = gr.Button(say("second_yes", "en"), variant="primary", size="sm", elem_id="second-yes")
+                self.second_no = gr.Button(say("second_no", "en"), size="sm", elem_id="second-no")
         self.list = gr.Radio([], label=say("inbox_tab", "en"), show_label=False, elem_id="tickets")
         self.ticket = gr.HTML(f'<div class="card soft">{say("pick_ticket", "en")}</div>', elem_id="ticket", padding=False)
         with gr.Row(visible=False, equal_height=False) as self.acts:
@@ -241,15 +241,10 @@ def _facts(opened: Opened, speech: str, currency: str) -> str:
 def _chat(opened: Opened, speech: str) -> str:
     who = {"human": opened.brief.name or say("the_member", speech), "ai": say("assistant", speech)}
     told = "".join(
-        f"<p{' class=ours' if line['kind'] == 'staff' else ''}><b>{escape(who.get(line['kind'], line['from']))}</b>: {_bold(line['text'])}</p>"
+        f"<p{' class=ours' if line['kind'] == 'staff' else ''}><b>{escape(who.get(line['kind'], line['from']))}</b>: {look.bold(line['text'])}</p>"
         for line in opened.chat[-30:]
     )
     return f"<div class='chatlog'><div>{told or escape(say('no_chat', speech))}</div></div>"
-
-
-def _bold(text: str) -> str:
-    """Escaped text whose lines and **bold** show."""
-    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(text)).replace("\n", "<br>")
 
 
 def _opened(opened: Opened, speech: str, today: str, rules: Program) -> str:
@@ -262,7 +257,7 @@ def _opened(opened: Opened, speech: str, today: str, rules: Program) -> str:
     return (
         f'<div class="card"><h3>{escape(b.ticket_id)} · {escape(b.name or b.member_id)}</h3>'
         f'<span class="soft">{escape(b.member_id)} · {escape(level.name_zh if speech == "zh" else level.name_en)} · {escape(cause_name(b.cause, speech))} · {escape(say("priority", speech))} {b.priority} · {escape(say("answer_due", speech))} {escape(due)}</span>'
-        f"<p>“{_bold(opened.body)}”</p>{step}"
+        f"<p>“{look.bold(opened.body)}”</p>{step}"
         + (f"<p class='soft'><b>{escape(say('gathered', speech))}:</b> {facts}</p>" if facts else "")
         + (f"<ul class='soft'>{tried}</ul>" if tried else "")
         + f"{_chat(opened, speech)}</div>"

@@ -6,6 +6,7 @@ is escaped here.
 """
 
 import math
+import re
 from html import escape
 from typing import Any
 
@@ -51,7 +52,7 @@ footer { display: none !important; }
 .chatlog { border-top: 1px solid var(--line); margin-top: 10px; padding-top: 6px; max-height: 320px; overflow-y: auto; display: flex; flex-direction: column-reverse; } .chatlog p { margin: 4px 0; overflow-wrap: anywhere; } .chatlog .ours { border-left: 3px solid var(--accent); padding-left: 8px; }
 #tickets .wrap, #second-pick .wrap { flex-direction: column; } #tickets label, #second-pick label { width: 100%; align-items: flex-start; } #second-pick { min-width: 100%; }
 .html-container { padding: 0 !important; } #member-chat .placeholder-content, #support-chat .placeholder-content, #marketer-chat .placeholder-content { padding: 0 16px; text-align: center; }
-#seconds:not(:has(h4)), #handoff:not(:has(.banner)), #goods:not(:has(.goods, .download)), #orders:not(:has(table)) { display: none !important; }
+#seconds:not(:has(h4)), #handoff:not(:has(.banner)), #goods:not(:has(svg)):not(:has(a)), #orders:not(:has(table)) { display: none !important; }
 /* It would empty the page's view of a conversation that goes on. */
 .icon-button-wrapper:has([aria-label="Clear"]) { display: none !important; } .banner { background: #f1f8f5; border: 1px solid var(--accent); border-radius: 12px; padding: 8px 12px; color: var(--ink); } .download { display: inline-block; background: var(--accent); color: #fff !important; border-radius: 12px; padding: 8px 14px; text-decoration: none; }
 table.plain { width: 100%; border-collapse: collapse; font-size: .92rem; color: var(--ink); border: 0 !important; } table.plain tr { border: 0 !important; } table.plain td, table.plain th { text-align: left; padding: 6px 8px !important; border: 0 !important; border-bottom: 1px solid var(--line) !important; vertical-align: top; } table.plain td:first-child { white-space: nowrap; }
@@ -138,7 +139,12 @@ def member_card(standing: dict[str, Any], points: dict[str, Any], name: str, lan
 
 def approval_card(text: str, language: str) -> str:
     """What will happen after a yes, in the server's words."""
-    return f"<p><b>{escape(say('approval', language))}</b><br>{escape(text)}</p>"
+    return f"<p><b>{escape(say('approval', language))}</b><br>{bold(text)}</p>"
+
+
+def bold(text: str) -> str:
+    """Escaped text whose lines and **bold** show."""
+    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(text)).replace("\n", "<br>")
 
 
 def sources(citations: list[tuple[str, str]]) -> str:

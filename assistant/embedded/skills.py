@@ -13,6 +13,7 @@ from typing import Any
 from assistant.embedded import slots, wish
 from assistant.embedded.turn import Result, Turn
 from retrieval import query
+from tools.gateway import FOR_MEMBER
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def told(result: Result, phrase: str = "", **about: Any) -> Say:
     if result.record.get("outcome") in ("refused", "failed"):
         person = result.record.get("instead") in ("talk_to_person", "warranty_if_faulty")
         return Say("refused", {**NOTHING, **result.record}, result.arguments, {"offers": "talk_to_person"} if person else {})
-    return Say(phrase or result.tool, result.record, {"about": None, "order_id": None, "max_price": None, **result.arguments, **about})
+    return Say(phrase or result.tool.removesuffix(FOR_MEMBER), result.record, {"about": None, "order_id": None, "max_price": None, **result.arguments, **about})
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -238,7 +238,7 @@ def _brief(bench: Bench, order: Order) -> OrderBrief:
     )
 
 
-def _articles(bench: Bench, order_id: str, shown: int = 3) -> tuple[list[Line], int]:
+def _articles(bench: Bench, order_id: str, shown: int = 6) -> tuple[list[Line], int]:
     """The first articles of an order, and how many more there are."""
     goods = [line for line in orders.lines(bench.session, order_id) if line.kind == "product"]
     return [line_of(bench, line) for line in goods[:shown]], max(0, len(goods) - shown)

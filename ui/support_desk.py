@@ -131,7 +131,8 @@ def _head(r: dict[str, Any], speech: str) -> str:
 def _orders(listed: dict[str, Any], speech: str) -> str:
     rows = []
     for o in listed.get("orders", []):
-        articles = ", ".join(formats.either(line, "name", speech) for line in o["articles"]) + (f" +{o['more_articles']}" if o["more_articles"] else "")
+        more = o["more_articles"] + max(0, len(o["articles"]) - 3)
+        articles = ", ".join(formats.either(line, "name", speech) for line in o["articles"][:3]) + (f" +{more}" if more else "")
         cells = (
             o["order_id"],
             formats.day(str(o["ordered_on"]), speech) if o["ordered_on"] else "–",

@@ -192,7 +192,7 @@ def _key(article: Article) -> str:
     return str(article.get("variant_id") or article["product_id"])
 
 
-_GOODS_OF_ONE = set("茶碗锅刀杯盘壶灯床伞包笔书香")
+_GOODS_OF_ONE = set("茶碗锅刀杯盘壶灯床伞包笔书香油酒鞋帽裤衣绳锤被枕")
 
 
 def _in_chinese(said: str, by_name: dict[str, list[Article]]) -> list[Mention]:
@@ -381,14 +381,21 @@ def method(text: str, methods: Sequence[Article]) -> tuple[Article | None, list[
     if len(by_digits) == 1:
         return by_digits[0], []
     plain = re.sub(_KINDS["gift_card"], " ", said)
-    named = [m for m in methods if m["kind"] in _KINDS and re.search(_KINDS[m["kind"]], said if m["kind"] == "gift_card" else plain)]
-    brands = [m for m in named if m["kind"] == "credit_card" and m["label"].split(" ")[0].lower() in said]
+    named = [m for m in methods if (kind := _kind(m)) and re.search(_KINDS[kind], said if kind == "gift_card" else plain)]
+    brands = [m for m in named if _kind(m) == "credit_card" and m["label"].split(" ")[0].lower() in said]
     named = brands or named
     if len(named) > 1 and _OTHER.search(said):
         named = [m for m in named if not m["used_here"]] or named
     if not named and _OTHER.search(said) and re.search(r"card|method|account|卡|方式", said):
         named = [m for m in methods if not m["used_here"]]
     return (named[0], []) if len(named) == 1 else (None, named)
+
+
+def _kind(method: Article) -> str | None:
+    """A method's kind; shops that only name it are read by the name."""
+    if method["kind"] in _KINDS:
+        return str(method["kind"])
+    return next((kind for kind, pattern in _KINDS.items() if re.search(pattern, f"{method['kind']} {method['label']}".lower())), None)
 
 
 def names_method(text: str) -> bool:

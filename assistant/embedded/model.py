@@ -209,8 +209,10 @@ class EmbeddedModel(BaseChatModel):
         text, best = turn.text.lower(), guesses[0]
         if turn.note.get("asks") or turn.note.get("waits"):
             return guesses
-        if turn.role == "member" and best.label in _ASKED_ABOUT and not turn.slots.order_ids and asks_rule(text):
+        if best.label in _ASKED_ABOUT and not (turn.slots.order_ids or turn.slots.member_ids) and asks_rule(text):
             return [Guess("ask_policy", best.chance), *guesses]
+        if best.label == "cancel_order" and re.search(r"退(?!款|订)", text) and not re.search(r"取消|别发|没发|不要发|cancel", text):
+            return [Guess("return_item", best.chance), *guesses]
         if best.label in ("coupons", "apply_coupon") and re.search(r"\b(?:most|best|biggest|saves?)\b|划算|最省|划得来|最合适|最好", text):
             return [Guess("best_coupon", best.chance), *guesses]
         if (
@@ -318,7 +320,7 @@ class EmbeddedModel(BaseChatModel):
         if re.search(r"\bother (?:one|order)\b|另一|另外那", turn.text.lower()) and len(turn.text) < 40:
             return True
         own = best.label in ("yes", "no", "thanks", "goodbye", "talk_to_person", "complaint") and best.chance > 0.6 and len(turn.text) < 25
-        return _CORRECTS.search(turn.text) is not None and not own and (best.chance < 0.9 or best.label in _FAMILY.get(waits, ()) or len(turn.text) < 60)
+        return _CORRECTS.search(turn.text) is not None and not own and (best.chance < 0.6 or best.label in _FAMILY.get(waits, ()))
 
     def _answers(self, turn: Turn, asked: str) -> bool:
         """Whether a message gives what was asked for rather than opening something new."""
@@ -374,12 +376,14 @@ class EmbeddedModel(BaseChatModel):
         }[kind]
         if kind == "orders" and "member_orders" in turn.tools:
             return None
+        if kind == "orders" and best.label in _SWITCHES and best.chance > 0.4:
+            return str(best.label)
         return best.label if best.label in fitting and best.chance > 0.5 else ("order_status" if kind == "orders" else fitting[0])
 
     def _clauses(self, turn: Turn, whole: list[Guess]) -> list[_Step] | None:
         """Several requests in one message, if each clause is clear by itself."""
         parts = [part.strip() for part in _CLAUSES.split(_core(turn.text)) if part and len(part.strip()) >= 4]
-        if not 2 <= len(parts) <= 4:
+        if not 2 <= len(parts) <= 4 or (asks_rule(turn.text.lower()) and not turn.slots.order_ids):
             return None
         labels = self._labels(turn)
         read = [(part, self.router.guess(part, labels)[0]) for part in parts]
@@ -460,14 +464,14 @@ def _broken_off(note: dict[str, Any], label: str) -> dict[str, Any] | None:
 # Readings that a question about the shop's rules is easily taken for.
 _ASKED_ABOUT = frozenset(
     "cancel_order return_item exchange_item change_items change_address change_payment coupons apply_coupon redeem_points erase_me complaint talk_to_person "
-    "points_balance points_history points_expiring order_status export_data".split()
+    "points_balance points_history points_expiring order_status export_data adjust_points audience_count".split()
 )
 _RULE = re.compile(
     r"^(?:so |and |but |hi,? |hello,? |right,? |ok,? |just wondering,? |quick question,? )*"
     r"(?:how (?:long|many days|much (?:is|does|do))\b|what (?:if|happens)\b|who (?:pays|should|do i|handles)\b|do(?:es)? (?:i|you|they|tea|it|a|an|the|gift|points?|coupons?|returns?)\b|"
-    r"is (?:it|there|a|an|the|tea|shipping|delivery|human)\b|are (?:there|you|returns|points|coupons)\b|am i (?:allowed|entitled|covered)|have i lost|would (?:i|it)\b|if i\b|if my\b|will (?:i|it) (?:still|lose)\b)"
+    r"is (?:it|there|a|an|the|tea|shipping|delivery|human)\b|are (?:there|you|returns|points|coupons)\b|am i (?:allowed|entitled|covered)|may (?:i|we)\b|have i lost|would (?:i|it)\b|if i\b|if my\b|will (?:i|it) (?:still|lose)\b)"
     r"|\b(?:policy|rules?|allowed|does that (?:cover|count|include)|does it (?:cover|count|include)|is that a myth|have i lost)\b|\bi(?:'m| am) not happy with .*(?:answer|solution)"
-    r"|会怎样|会怎么样|咋办|怎么办|算不算|真的假的|听说|规定|政策|下一步找谁|谁出|多久|几天内|还能不能|能不能退|这种还能|如果|假如|要是.*(?:吗|咋|怎)|有真人|是真人"
+    r"|会怎样|会怎么样|咋办|怎么办|算不算|真的假的|听说|规定|政策|下一步找谁|谁出|多久|几天内|还能不能|能不能退|这种还能|如果|假如|要是.*(?:吗|咋|怎)|有真人|是真人|我能给.*吗"
 )
 _WANTS = re.compile(
     r"\b(?:please|pls|can you|could you|i want|i'?d like|i need|help me|my order|this order|that order)\b|帮我|给我(?!们)|麻烦|我要(?!是)|我想(?!知道|问)|那单|这单"

@@ -42,7 +42,7 @@ def _call(turn: Turn, tool: str, **arguments: Any) -> Call:
 _READS = ("order_options", "my_coupons", "best_coupon")
 
 
-_WHY_CLAUSE = re.compile(r"[,;]\s*(?:she|he|they|it|the|her|his|as|since|because|wrong|ordered)\b|\bbecause\b|，|因为|；")
+_WHY_CLAUSE = re.compile(r"[,;]\s*(?:she|he|they|it|the|her|his|as|since|because|wrong|ordered)\b|\bbecause\b|因为")
 
 
 def _gives_reason(turn: Turn) -> bool:
@@ -50,7 +50,7 @@ def _gives_reason(turn: Turn) -> bool:
     text = " ".join(turn.said)
     return (
         re.search(
-            r"\b(?:because|since|reason|due to|as (?:she|he|they|it|the|an?)|for (?=the|being|his|her|a)|after)\b|[,;:.–-]\s*\S+|因为|由于|原因|，|。|；",
+            r"\b(?:because|since|reason|due to|as (?:she|he|they|it|the|an?)|for (?=the|being|his|her|a)|after)\b|[,;:–]\s+\S+|\s-\s|因为|由于|原因|，|。|；",
             text.lower(),
         )
         is not None

@@ -361,6 +361,9 @@ def who_is_meant(turn: Turn) -> str | None:
         return shown[1][turn.slots.place - 1]
     if wish.means_somebody(turn.text) and turn.focus("member_id"):
         return turn.focus("member_id")
+    told_of = re.search(r"(?:给|把|帮|替)([\u4e00-\u9fff]{2,3}?)(?:加|补|送|扣|发|的|退|取消|改|换)", turn.text)
+    if told_of and not re.search(r"会员|客人|他|她|这|那|我", told_of[1]):
+        return told_of[1]
     number = wish.bare_number(re.sub(r"\d[\d,]*\s*(?:points?|pts|积分|分)", " ", turn.text.lower()))
     if number and 1000 <= number < 10**9 and float(number).is_integer():
         return str(int(number))

@@ -130,7 +130,7 @@ def read(text: str, today: date, *, cities: Sequence[str] = ()) -> Slots:
         ahead=dates.read(text, today, ahead=True),
         days=days,
         days_negated=negated,
-        tiers=tuple(key for key, words in _TIERS.items() if any(re.search(rf"\b{w}\b" if w.isascii() else w, text) for w in words.split("|"))),
+        tiers=tuple(key for key, words in _TIERS.items() if any(re.search(rf"\b{w}s?\b" if w.isascii() else w, text) for w in words.split("|"))),
         channel=next((key for key, words in _CHANNELS.items() if re.search(words, text)), None),
         tone=next((key for key, words in _TONES.items() if re.search(words, text)), None),
         state=next((key for key, words in _STATES.items() if re.search(words, text)), None),

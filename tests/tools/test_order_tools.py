@@ -76,7 +76,7 @@ def test_an_order_shows_three_articles_and_counts_the_rest(desk: Desk, got: Got)
     with desk.database.read() as session:
         for order in got("lina", "my_orders", limit=10)["orders"]:
             goods = session.exec(select(func.count()).select_from(OrderLine).where(OrderLine.order_id == order["order_id"])).one()
-            assert len(order["articles"]) == min(3, goods) and order["more_articles"] == max(0, goods - 3)
+            assert len(order["articles"]) == min(6, goods) and order["more_articles"] == max(0, goods - 6)
 
 
 # --- one order --------------------------------------------------------------------------

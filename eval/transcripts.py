@@ -40,7 +40,7 @@ SCRIPTS = (
         "02-two-wishes-at-once",
         "Two wishes in one message, and a change of mind",
         "lina",
-        ("what hasn't been sent yet?", "cancel the first one and how many points do I have", "hmm, no, the other one", "yes", "thanks!"),
+        ("what hasn't been sent yet?", "cancel it, and how many points do I have", "hmm, no, keep it", "yes", "thanks!"),
     ),
     Script(
         "03-points-and-tier",
@@ -60,7 +60,6 @@ SCRIPTS = (
         "lina",
         (
             "we've moved to 22 Elm Grove, Bristol BS1 5TR",
-            "from now on please",
             "ok",
             "and send my newest order there too: 22 Elm Grove, Bristol BS1 5TR",
             "yes",
@@ -82,12 +81,12 @@ SCRIPTS = (
     ),
     Script("06-退一件", "退货，一步一步说", "chenmo", ("我想退个东西", "第一个", "全部都退吧，用不上了", "先等等，退货运费谁出？", "那就退吧")),
     Script(
-        "07-改单",
+        "08-改单",
         "改主意、换话题、再回来",
         "chenmo",
         ("我还有没发货的吗", "那单取消掉", "等等先别", "我有多少积分，什么时候过期", "用五百分换张券", "好的", "刚才那单还是取消了吧", "是的"),
     ),
-    Script("08-生气", "生气了，要人工", "chenmo", ("我的包裹到哪了", "怎么每次都这样，你们太过分了！！！", "找人工", "谢谢")),
+    Script("07-生气", "生气了，要人工", "chenmo", ("我的包裹到哪了", "怎么每次都这样，你们太过分了！！！", "找人工", "谢谢")),
     Script(
         "09-我的数据",
         "消息、语言和数据",

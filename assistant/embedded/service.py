@@ -105,7 +105,10 @@ def _which(turn: Turn, wanted: str) -> Step:
         if wish.newest(turn.text) and listed:
             fitting = (fitting or listed)[:1]
     if turn.note.get("order") and len(turn.said) > 1 and _OTHER_ORDER.search(turn.text.lower()):
-        fitting = [o for o in fitting if o["order_id"] != turn.note["order"]] or fitting
+        fitting = [o for o in fitting if o["order_id"] != turn.note["order"]]
+        if not fitting:
+            # What was turned down must not come back under another name.
+            return Say("no_other_order", {"order_id": turn.note["order"]})
     if len(fitting) == 1:
         return str(fitting[0]["order_id"])
     shown = {**found.record, "orders": fitting[:4], "wanted": wanted}

@@ -94,7 +94,14 @@ def must_be_open(order: Order, doing: str) -> None:
         raise RuleBroken(f"Order {order.id} is already cancelled.", rule="already_cancelled", passage=_PASSAGES[doing], on=order.cancelled_on, **told)
     instead = "return_when_there" if order.status in ("processed", "shipped") else "return_or_exchange" if order.status == "delivered" else "talk_to_person"
     fact = f"Order {order.id} can no longer be changed: it is {order.status.replace('_', ' ')}."
-    raise RuleBroken(fact, rule="not_pending", instead=instead, passage=_PASSAGES[doing], on=order.delivered_on or order.shipped_on, **told)
+    raise RuleBroken(
+        fact,
+        rule="not_pending",
+        instead=instead,
+        passage=_PASSAGES[doing],
+        on={"delivered": order.delivered_on, "shipped": order.shipped_on}.get(order.status),
+        **told,
+    )
 
 
 @dataclass(frozen=True)

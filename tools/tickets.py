@@ -54,7 +54,9 @@ def _opened(bench: Bench, cause: str, about: str, order_id: str | None) -> Ticke
 def opened(bench: Bench, cause: str, about: str, order: Order | None, facts: dict[str, Any], next_step: str) -> TicketOpened:
     """Open the ticket and say what its member may expect."""
     session = bench.session
-    before = tickets.waiting(session)
+    own = tickets.of_conversation(session, bench.conversation_id) if bench.conversation_id else None
+    # Nobody waits behind their own ticket.
+    before = tickets.waiting(session) - (own is not None and own.status == "open")
     ticket = tickets.open_one(
         session,
         bench.me,

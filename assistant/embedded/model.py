@@ -383,14 +383,18 @@ class EmbeddedModel(BaseChatModel):
     def _clauses(self, turn: Turn, whole: list[Guess]) -> list[_Step] | None:
         """Several requests in one message, if each clause is clear by itself."""
         parts = [part.strip() for part in _CLAUSES.split(_core(turn.text)) if part and len(part.strip()) >= 4]
-        if not 2 <= len(parts) <= 4 or (asks_rule(turn.text.lower()) and not turn.slots.order_ids):
+        if not 2 <= len(parts) <= 4 or re.match(r"(?:what )?if\b|如果|假如|要是", turn.text.lower()):
             return None
         labels = self._labels(turn)
         read = [(part, self.router.guess(part, labels)[0]) for part in parts]
         clear = [(part, guess) for part, guess in read if guess.chance >= _CLAUSE_SURE and guess.label not in COMMON]
         distinct = {guess.label for _, guess in clear}
         orders = {order for part, _ in clear for order in slots.read(part, turn.today).order_ids}
-        if len(clear) < 2 or (len(distinct) < 2 and len(orders) < 2) or (whole[0].chance > 0.97 and len(orders) < 2):
+        if (
+            len(clear) < 2
+            or (len(distinct) < 2 and len(orders) < 2)
+            or (whole[0].chance > 0.97 and len(orders) < 2 and min(guess.chance for _, guess in clear) < 0.95)
+        ):
             return None
         said_so = re.search(r"\balso\b|\bplus\b|另外|还有|顺便|然后", turn.text.lower())
         if whole[0].label in _SERVICE and len(orders) < 2 and min(guess.chance for _, guess in clear) < (0.55 if said_so else 0.8):

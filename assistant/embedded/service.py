@@ -557,6 +557,8 @@ def _language(turn: Turn) -> Story:
     chosen = next((t for t in target if t not in refused), None) or (able[0] if able else None)
     if chosen is None and refused:
         chosen = "en" if refused[0] == "zh" else "zh"
+    if chosen is None and not re.search(r"languages?|speak|translate|语言|说|讲|看不懂", text):
+        return Say("say_more")
     if chosen is None:
         return Say("which_language", note=_asks(turn, "language"))
     return _waiting(turn, (yield _call(turn, "change_language", language=chosen)))

@@ -98,8 +98,8 @@ def test_the_readmes_commands_exist() -> None:
     for target in set(re.findall(r"\bmake (\w+)", text)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
     measures = (ROOT / "eval" / "__main__.py").read_text(encoding="utf-8")
-    for name in set(re.findall(r"python -m eval (\w+)", text)):
-        assert f"def {name}(" in measures, f"eval {name}"
+    for name in set(re.findall(r"python -m eval ([\w-]+)", text)):
+        assert f"def {name.replace('-', '_')}(" in measures, f"eval {name}"
 
 
 def test_no_file_names_a_registry_or_a_place_of_this_machine() -> None:

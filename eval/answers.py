@@ -26,7 +26,7 @@ from members.tables import Approval, Order, Ticket
 
 CASES = Path(__file__).parent / "cases"
 # What `make eval` must reach: a little under the last measured share.
-FLOOR = 0.80
+FLOOR = 0.82
 HEAD = ("role", "language", "cases", "right", "turns", "right turns", "wrong writes")
 _TICKET_TOOLS = {"asked": "talk_to_person", "complaint": "file_complaint"}
 _REFUSED = (

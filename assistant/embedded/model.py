@@ -474,7 +474,7 @@ _RULE = re.compile(
     r"^(?:so |and |but |hi,? |hello,? |right,? |ok,? |just wondering,? |quick question,? )*"
     r"(?:how (?:long|many days|much (?:is|does|do))\b|what (?:if|happens)\b|who (?:pays|should|do i|handles)\b|do(?:es)? (?:i|you|they|tea|it|a|an|the|gift|points?|coupons?|returns?)\b|"
     r"is (?:it|there|a|an|the|tea|shipping|delivery|human)\b|are (?:there|you|returns|points|coupons)\b|am i (?:allowed|entitled|covered)|may (?:i|we)\b|have i lost|would (?:i|it)\b|if i\b|if my\b|will (?:i|it) (?:still|lose)\b)"
-    r"|\b(?:policy|rules?|allowed|does that (?:cover|count|include)|does it (?:cover|count|include)|is that a myth|have i lost)\b|\bi(?:'m| am) not happy with .*(?:answer|solution)"
+    r"|\b(?:policy|rules?|allowed|does that (?:cover|count|include)|does it (?:cover|count|include)|is that a myth|have i lost|(?:guarantee|warranty) cover)\b|\bi(?:'m| am) not happy with .*(?:answer|solution)"
     r"|会怎样|会怎么样|咋办|怎么办|算不算|真的假的|听说|规定|政策|下一步找谁|谁出|多久|几天内|还能不能|能不能退|这种还能|如果|假如|要是.*(?:吗|咋|怎)|有真人|是真人|我能给.*吗"
 )
 _WANTS = re.compile(

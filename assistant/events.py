@@ -93,14 +93,6 @@ class Answer(Event):
 
 
 @dataclass(frozen=True)
-class Refused(Event):
-    """A request that was turned down before any model saw it."""
-
-    code: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Failed(Event):
     """Something broke; `fault_id` finds it in the log."""
 

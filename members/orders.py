@@ -22,7 +22,6 @@ from members.replay import histories
 from members.tables import Coupon, Member, Order, OrderLine, Payment, PaymentMethod, Product, TierChange, Variant
 
 OPEN = "pending"
-CANCEL_REASONS = ("changed_mind", "ordered_by_mistake")
 BY_MEMBER = Actor()
 # The policy passage that says what may be done to an order that has not left yet.
 _PASSAGES = {

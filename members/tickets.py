@@ -20,7 +20,6 @@ from members.errors import NotFound, RuleBroken
 from members.program import Program
 from members.tables import Conversation, Member, Ticket
 
-CAUSES = ("asked", "anger", "complaint", "failures", "rule", "late", "damaged", "wrong_item", "refund", "points", "advice", "other")
 CLOSINGS = ("solved", "refused", "duplicate", "no_answer")
 OPEN = ("open", "taken")
 

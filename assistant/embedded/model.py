@@ -67,7 +67,7 @@ _WHEN_MONEY = re.compile(
 )
 _OWN_ORDERS = ("my_orders", "order_status")
 # Phrases that answer nothing: three such turns in a row call a person.
-_LOST = frozenset(("say_more", "unsure", "cannot_do_bare"))
+_LOST = frozenset(("say_more", "unsure"))
 # What a question for a missing piece may be answered by.
 _GIVEN = frozenset(("articles", "variant", "method", "address", "where", "code", "points", "reason", "language"))
 # Readings that a piece given by itself is easily taken for.
@@ -333,6 +333,10 @@ class EmbeddedModel(BaseChatModel):
                 return False
             return best.label == label or best.label in _FAMILY.get(label, ()) or best.chance < 0.85 or len(turn.text) < 25
         if asked == "order":
+            best = self.router.guess(turn.text, self._labels(turn))[0]
+            if best.chance > 0.9 and best.label != turn.note.get("label") and not (turn.slots.order_ids or turn.slots.place):
+                # A plain request of its own, such as where something is, is no answer to “which one?”.
+                return False
             return bool(turn.slots.order_ids or (turn.slots.place and wish.is_pointing(turn.text)) or (len(turn.text) < 40 and self._vague(turn)))
         if asked == "member":
             return bool(turn.slots.member_ids or turn.slots.emails or turn.slots.phones) or (len(turn.text) < 30 and self._vague(turn))

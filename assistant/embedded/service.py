@@ -564,10 +564,14 @@ def _language(turn: Turn) -> Story:
     return _waiting(turn, (yield _call(turn, "change_language", language=chosen)))
 
 
+# Staff cannot fetch a member's data: the rule says who can.
+_COPY_OF_DATA = {"en": "a copy of all my data", "zh": "导出我的个人数据"}
+
+
 @skill("export_data")
 def _export(turn: Turn) -> Story:
     if turn.role == "support":
-        return told((yield Call("ask_policy", {"question": wish.POLICY_TOPIC["export_data"][turn.language]})))
+        return told((yield Call("ask_policy", {"question": _COPY_OF_DATA[turn.language]})))
     return told((yield Call("export_my_data", {})))
 
 

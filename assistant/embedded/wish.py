@@ -14,22 +14,6 @@ from assistant.embedded.turn import Turn
 from retrieval.numbers import EN_NUMERAL, chinese
 from retrieval.words import has_han, kind_of, normal, synonyms
 
-# What is asked of the policy when something cannot be done from the chat.
-POLICY_TOPIC = {
-    "return_item": {"en": "how to send something back", "zh": "怎么退货"},
-    "exchange_item": {"en": "exchange for another size or colour", "zh": "换货 换尺码颜色"},
-    "change_address": {"en": "change the delivery address of an order", "zh": "修改收货地址"},
-    "change_payment": {"en": "change the payment method of a pending order", "zh": "待发货订单换支付方式"},
-    "change_items": {"en": "exchange for another variant of the product", "zh": "换成同款的其他规格"},
-    "coupons": {"en": "where to enter and how to use a coupon", "zh": "优惠券怎么用"},
-    "redeem_points": {"en": "what points are worth and how to redeem them", "zh": "积分怎么用 值多少钱"},
-    "change_consent": {"en": "withdraw consent for marketing messages", "zh": "取消接收营销消息 撤回同意"},
-    "export_data": {"en": "a copy of all my data", "zh": "导出我的个人数据"},
-    "erase_me": {"en": "how to leave the club", "zh": "怎么退出会员"},
-    "campaigns_for_me": {"en": "coupons and early access to sales", "zh": "优惠券 提前进特卖"},
-    "talk_to_person": {"en": "how to complain and who answers", "zh": "怎么联系人工客服"},
-    "complaint": {"en": "how to complain and when you hear from us", "zh": "怎么投诉 多久答复"},
-}
 _FILLER_EN = re.compile(
     r"\b(?:hi|hello|hey|please|pls|plz|thanks?|thank you|cheers|can|could|would|will|may|might|shall|should|do|does|did|is|are|was|were|be|been|being|am|have|has|had|having|i|i'm|i'd|i've|i'll|im|ive|me|my|mine|you|your|yours|"
     r"u|ur|we|us|our|it|its|it's|this|that|these|those|the|a|an|any|some|of|to|in|on|at|with|and|or|but|so|if|then|than|about|there|here|from|what|what's|whats|which|who|when|where|why|how|much|many|more|"
@@ -114,17 +98,6 @@ def wants_sending(text: str) -> bool:
 def names_topic(text: str) -> bool:
     """Whether a follow-up names another thing to write about."""
     return re.search(r"\b(?:about|for|on|instead)\b|关于|推|写", text.lower()) is not None
-
-
-def is_question(text: str) -> bool:
-    """Whether it asks how something is done rather than to have it done."""
-    return (
-        re.search(
-            r"^\s*(?:how|what|when|where|why|which|is|are|does|do (?:you|i)|can (?:you|i|my|one)|may i|am i)\b|怎么|如何|多久|为什么|什么时候|能不能|可不可以|是不是|算不算|能不|行不|真的假的|咋办|找谁|谁来|有.*吗|does that|have i|who (?:do|should|can)|可以.*吗|能.*吗|要.*吗|多少",
-            text.lower(),
-        )
-        is not None
-    )
 
 
 def means_somebody(text: str) -> bool:

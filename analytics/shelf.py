@@ -26,6 +26,10 @@ class Card:
     rows: int
     measures: dict[str, float] = field(default_factory=dict)
     notes: str = ""
+    measured_on: str = ""
+    groups: dict[str, Any] = field(default_factory=dict)
+    importance: dict[str, float] = field(default_factory=dict)
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 class Shelf:

@@ -3,7 +3,7 @@
 Generates the demo shop from one seed: members, two years of orders with
 seasons, repeat purchases and people who drift away, views, reviews, tickets and
 campaigns. What was planted (who drifts, who reacts to a coupon, what goes
-together) is returned, so that models can be held against it. Nothing here is
+together, who abuses) is returned, so that models can be held against it. Nothing here is
 learned from real people.
 """
 
@@ -50,6 +50,8 @@ _COUPON_EFFECT = {"persuadable": 0.30, "sure": 0.0, "lost_cause": 0.0, "sleeping
 _COUPON_SHARE = (0.30, 0.35, 0.25, 0.10)
 _REFILL_CHANCE, _PAIR_CHANCE, _RETURN_CHANCE = 0.55, 0.28, 0.045
 _METHODS = {"en": ("visa", "mastercard", "paypal"), "zh": ("alipay", "wechat_pay", "visa")}
+# How many send nearly everything back, and how many accounts share one door.
+_RETURNERS, _AT_ONE_DOOR = 5, 5
 Rows = dict[Any, list[dict[str, Any]]]
 
 
@@ -61,6 +63,7 @@ class Truth:
     coupon_type: dict[str, str] = field(default_factory=dict)
     goes_with: dict[str, list[str]] = field(default_factory=dict)
     refill_days: dict[str, int] = field(default_factory=dict)
+    abuse: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -104,6 +107,7 @@ def build(
         shop.live(person, sent.get(person.id, []))
     progress("writing")
     truth = _truth(people, goods)
+    truth.abuse = _abuse(shop, people, np.random.default_rng(seed + 1))
     with database.effect() as session:
         for table, mine in _settled(rows, goods).items():
             session.connection().execute(insert(table.__table__), mine)
@@ -553,6 +557,34 @@ def _settled(rows: Rows, goods: _Goods) -> Rows:
         Ticket,
     )
     return {table: rows[table] for table in order_of if rows[table]}
+
+
+def _abuse(shop: "_Counter", people: list[_Person], rng: "np.random.Generator") -> dict[str, str]:
+    """A few who send nearly everything back, and one address with many accounts; drawn apart, so that nobody else changes."""
+    rows, found = shop.rows, dict[str, str]()
+    mine: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for order in rows[Order]:
+        if order["status"] == "delivered":
+            mine[order["member_id"]].append(order)
+    lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in rows[OrderLine]:
+        lines[line["order_id"]].append(line)
+    able = [p for p in people[len(_HEROES) :] if len(mine[p.id]) >= 6]
+    shop.rng = rng
+    for person in able[:: max(1, len(able) // _RETURNERS)][:_RETURNERS]:
+        for order in mine[person.id]:
+            back_on = order["delivered_on"] + timedelta(days=int(rng.integers(2, 20)))
+            for line in lines[order["id"]]:
+                if not line["returned"] and back_on <= shop.today and rng.random() < 0.8:
+                    shop._return(person, order, line, back_on, *person.methods[0])
+        found[person.id] = "returns"
+    homes = [p for p in people[len(_HEROES) :] if p.id not in found][:_AT_ONE_DOOR] if len(people) > 50 else []
+    if homes:
+        door = shop.homes[homes[0].id]
+        for person in homes:
+            shop.homes[person.id].update({name: door[name] for name in ("line1", "line2", "city", "region", "postcode", "country")})
+            found[person.id] = "shared_address"
+    return found
 
 
 def _use_some_points(session: Session, people: list[_Person], rng: "np.random.Generator", rules: Program, today: date) -> None:

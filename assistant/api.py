@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from html import escape
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import uuid4
@@ -26,8 +27,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant import handoff, memory
 from assistant.agent import LONGEST_MESSAGE
 from assistant.desk import Desk
+from assistant.knowing import told_as_data
 from assistant.tokens import Brake, Tokens, secret_of
 from members.access import Caller, Role
+from members.happenings import Happening
 from members.errors import BadInput, NotAllowed, NotFound, Refusal, RuleBroken
 
 log = logging.getLogger("patron.api")
@@ -84,6 +87,14 @@ class Closing(_Body):
     because: str = Field(min_length=2, max_length=200)
 
 
+class Told(BaseModel):
+    """Events of the shop's channels, up to 500 at a time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    events: list[Happening]
+
+
 class Find(_Body):
     """A search over policy or products, for staff."""
 
@@ -121,6 +132,7 @@ def build(desk: Desk) -> FastAPI:
     _chat_routes(app)
     _ticket_routes(app)
     _staff_routes(app)
+    _knowing_routes(app)
     _described(app)
     return app
 
@@ -330,6 +342,47 @@ def _staff_routes(app: FastAPI) -> None:
         return {kind: changes.__dict__ for kind, changes in desk.reindex().items()}
 
 
+def _knowing_routes(app: FastAPI) -> None:
+    @app.post("/api/v1/events", tags=["events"], openapi_extra=_documented(Told))
+    async def events(request: Request, caller: Asking, desk: TheDesk) -> dict[str, Any]:
+        """Tell what members do in the shop (view, cart, order, review). It counts at once: taste, suggestions, churn.
+
+        Told twice with one key it happened once. An event that cannot be taken is refused alone, with its reason.
+        """
+        given = await _read(request, Told, strict=False)
+        answers = told_as_data(await run_in_threadpool(desk.knowing.take, caller, given.events))
+        return {"events": answers, **{name: sum(a["outcome"] == name for a in answers) for name in ("new", "known", "refused")}}
+
+    @app.get("/api/v1/models", tags=["staff"])
+    def models(caller: Asking, desk: TheDesk) -> list[dict[str, Any]]:
+        """The card of every trained model: data, dates, measures, for whom it is better or worse."""
+        _staff(caller)
+        return [asdict(card) for card in desk.shelf.cards()]
+
+    @app.get("/api/v1/models/report", tags=["staff"], response_class=HTMLResponse)
+    def report(caller: Asking, desk: TheDesk) -> HTMLResponse:
+        """The cards as a page with plots; it needs no other host."""
+        _staff(caller)
+        path = desk.shelf.folder / "cards.html"
+        if not path.is_file():
+            raise NotFound("Nothing was learned yet: run `patron train` first.")
+        return HTMLResponse(path.read_text(encoding="utf-8"))
+
+    @app.get("/api/v1/insight/{table}.csv", tags=["staff"])
+    def insight(table: str, caller: Asking, desk: TheDesk) -> Response:
+        """One table of the insight page as CSV, safe to open in a spreadsheet."""
+        found = desk.knowing.insight(caller).get(table)
+        if found is None:
+            raise NotFound(f"There is no table {table[:40]}. There are: {', '.join(desk.knowing.insight(caller)) or 'none before a training'}.")
+        return Response(spreadsheet_safe(found), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="patron-{table}.csv"'})
+
+
+def spreadsheet_safe(table: Any) -> str:
+    """A table as CSV in which no cell is taken for a formula (OWASP, CSV injection)."""
+    texts = table.map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell)
+    return str(texts.to_csv(index=False))
+
+
 def _described(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
@@ -358,14 +411,14 @@ def _line(event: Any) -> str:
 # --- reading strictly -------------------------------------------------------------------
 
 
-async def _read(request: Request, kind: type[Given]) -> Given:
-    """A body as strict JSON of a kind. Raises BadInput for anything else."""
+async def _read(request: Request, kind: type[Given], *, strict: bool = True) -> Given:
+    """A body as strict JSON of a kind; `strict=False` reads times and decimals from text. Raises BadInput for anything else."""
     try:
         raw = (await request.body()).decode("utf-8")
         raw.encode("utf-16", "strict")
         given = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
         json.dumps(given, ensure_ascii=False).encode("utf-8")
-        return kind.model_validate(given, strict=True)
+        return kind.model_validate(given, strict=strict)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:5])
         raise BadInput(f"The request does not fit: {wrong}") from error

@@ -9,7 +9,6 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, date, datetime
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 from sqlmodel import select
 
 import prompts
-from analytics import recommender
-from analytics.features import member_features
-from analytics.recommender import Recommender
-from analytics.shelf import Card, Shelf, today_version
+from analytics import training
+from analytics.shelf import Card, Shelf
+from analytics.training import Fitted
 from assistant import agent, guard, memory
 from assistant.agent import LONGEST_MESSAGE, Setting, Turn
 from assistant.chat_models import OpenAICompatible
@@ -30,28 +28,28 @@ from assistant.embedded import router, slots, writer
 from assistant.embedded.router import Router
 from assistant.events import ApprovalWanted, Event
 from assistant.inbox import Inbox
+from assistant.knowing import Knowing
 from assistant.settings import Settings
-from members import accounts, audience, catalogue, ledger, program
+from members import accounts, audience, catalogue
 from members import approvals as record
 from members.access import Caller, Role
 from members.database import Database
-from members.errors import BadInput, NotAllowed, NotFound
-from members.replay import histories
+from members.errors import BadInput, NotFound
 from members.tables import Account, Message
 from retrieval.documents import Entry, load_knowledge
 from retrieval.embed import SentenceVectors
-from retrieval.index import Changes, Index
+from retrieval.index import Changes, Index, readable
 from retrieval.search import Search
 from retrieval.words import has_han
-from tools import knowledge, marketer, member, orders, products, rights, savings, service, support, tickets
-from tools.bench import Means, money
+from tools import insight, knowledge, marketer, member, orders, products, rights, savings, service, support, tickets
+from tools.bench import Means
 from tools.gateway import Gateway, clean
 
 log = logging.getLogger("patron.desk")
 # BM25 from which words name an article rather than share a syllable with one.
 _NAMED_EN, _NAMED_ZH = 4.0, 7.0
 # Importing a tools module declares its tools.
-DECLARED = (knowledge, marketer, member, orders, products, rights, savings, service, support, tickets)
+DECLARED = (insight, knowledge, marketer, member, orders, products, rights, savings, service, support, tickets)
 
 
 def utc_now() -> datetime:
@@ -73,12 +71,13 @@ class Desk:
         self.embed = SentenceVectors(settings.embedding_model)
         self.index = Index(settings.home / "index", self.embed, url=settings.chroma_url)
         self.search = Search(self.index)
-        self.shelf = Shelf(settings.home / "shelf")
-        self.recommender: Recommender = self.shelf.load("recommender") or Recommender()
+        self.shelf, self.lake = Shelf(settings.home / "shelf"), settings.home / "lake"
+        self.fitted: Fitted | None = training.from_shelf(self.shelf)
         self.router = self._load_router()
         self.model: BaseChatModel = self._chat_model()
         self._contexts: dict[Role, dict[str, Any]] = {}
         self.inbox = Inbox(self.database, self.means, self.gateway, now)
+        self.knowing = Knowing(self.database, self.lake, self.means, self.product_vectors, self.embed, now)
 
     @property
     def today(self) -> date:
@@ -89,6 +88,8 @@ class Desk:
         """Erase members whose cooling-off days are over; how many there were."""
         gone = self.inbox.erase_due(self.today)
         if gone:
+            training.forget(self.shelf, self.lake, gone, self.fitted)
+            self.knowing.renew()
             self.database.shrink()
         return len(gone)
 
@@ -135,35 +136,13 @@ class Desk:
 
     def means(self) -> Means:
         """What tools work with."""
-        return Means(self.rules, self.today, self.search, self.recommender, self.write_copy)
+        return Means(self.rules, self.today, self.search, self.lake, self.fitted, self.knowing.groups, self.write_copy)
 
     def thread(self, caller: Caller, thread_id: str) -> list[Message]:
         """A thread's messages, for its owner. Raises NotFound for anybody else."""
         with self.database.read() as session:
             memory.open_thread(session, caller, thread_id)
             return memory.stored(session, thread_id)
-
-    def figures(self, caller: Caller, member_id: str) -> dict[str, Any]:
-        """Series about one member for staff's plots: spend by month, points after each booking, the way up.
-
-        Raises NotAllowed for members.
-        """
-        if caller.role not in (Role.SUPPORT, Role.ADMIN):
-            raise NotAllowed("This is for support staff.")
-        with self.database.read() as session:
-            features = member_features(session, member_id, as_of=self.today)
-            past = histories(session, [member_id]).get(member_id)
-            booked = sorted(ledger.entries(session, member_id, limit=2_000), key=lambda e: (e.booked_on, e.id or 0))
-        here = program.standing(past.up_to(self.today).spends() if past else [], self.rules, on=self.today)
-        balances = accumulate(entry.points for entry in booked)
-        return {
-            "months": list(features.by_month),
-            "points": [(entry.booked_on.isoformat(), balance) for entry, balance in zip(booked, balances, strict=True)],
-            "standing": {"window_spend": money(here.spend_cents)},
-            "tiers": [
-                {"name_en": t.name_en, "name_zh": t.name_zh, "threshold": money(t.threshold_cents)} for t in self.rules.tiers.levels if t.threshold_cents
-            ],
-        }
 
     def audience_choices(self) -> dict[str, list[Any]]:
         """What an audience can be built from: tiers, cities and categories of this shop."""
@@ -213,20 +192,23 @@ class Desk:
 
     # --- learning and indexing ----------------------------------------------------------
 
-    def train(self, progress: Callable[[str], None] = lambda step: None) -> list[Card]:
-        """Fit every model on the record and put it on the shelf with its card."""
-        progress("recommender")
-        with self.database.read() as session:
-            bought = recommender.purchases(session, until=self.today)
-        fitted = Recommender.fit(bought, as_of=self.today)
-        last = max((day for _, _, day in bought), default=self.today)
-        card = Card("recommender", today_version(self.today, len(bought)), f"purchases until {last.isoformat()}", self.today.isoformat(), len(bought))
-        self.shelf.save(fitted, card)
-        self.recommender = fitted
+    def train(self, progress: Callable[[str], None] = lambda step: None, *, measure: bool = True) -> list[Card]:
+        """Fit every model on the record, put it on the shelf with its card, and score all members. `measure=False` is quicker and leaves cards bare."""
+        self.fitted = training.train(
+            self.database, self.lake, self.shelf, self.rules, today=self.today, vectors=self.product_vectors(), measure=measure, progress=progress
+        )
+        progress("tastes")
+        self.knowing.keep_all_tastes()
         progress("router")
         self.router = self._load_router()
         self.model = self._chat_model()
         return self.shelf.cards()
+
+    def product_vectors(self) -> dict[str, Any]:
+        """What each product's text means, by product id."""
+        entries = list(self._catalogue())
+        rows = self.embed([readable(entry, self.embed) for entry in entries])
+        return {entry.id: row for entry, row in zip(entries, rows, strict=True)}
 
     def reindex(self, progress: Callable[[str, int, int], None] = lambda kind, done, total: None) -> dict[str, Changes]:
         """Bring the index in step with the policy documents and the catalogue."""

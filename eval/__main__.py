@@ -184,6 +184,108 @@ def _figure(value: float | None) -> str:
 
 
 @app.command()
+def models(
+    home: Home = None,
+    json_to: Json = None,
+    data: Annotated[Path | None, typer.Option(help="A file in the Online Retail layout (Parquet, CSV, XLSX); the demo shop when left out.", exists=True, dir_okay=False)] = None,
+    train_until: Annotated[str, typer.Option(help="Last day lists are learned from, YYYY-MM-DD; 100 days before the file's last when left out.")] = "",
+    test_days: Annotated[int, typer.Option(min=7, max=120, help="Days after it on which lists are measured.")] = 30,
+    churn_at: Annotated[str, typer.Option(help="First of the 90 days foretold for churn, value and tiers, YYYY-MM-DD; 99 days before the last when left out.")] = "",
+    transactions: Annotated[Path | None, typer.Option(help="Only BG/NBD and Gamma-Gamma, on a CSV of customer, date, amount.", exists=True, dir_okay=False)] = None,
+    report: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("models-report.html"),
+) -> None:
+    """Every model beside its baselines in one run: lists, churn, value, tiers, behaviour, segments, demand."""
+    from eval import model_quality as measured
+    from members.errors import BadInput
+
+    try:
+        if transactions is not None:
+            found = measured.transactions(transactions, until=_date(train_until))
+            for name, value in found.items():
+                shown = "  ".join(f"{k} {v:.4f}" for k, v in value.items()) if isinstance(value, dict) else value
+                console.print(f"[bold]{name}[/bold]: {shown}", highlight=False)
+            console.print("Time is in weeks; r, alpha, a, b as in Fader, Hardie and Lee (2005), p, q, gamma as in Fader and Hardie (2013).")
+            _json(json_to, found)
+            return
+        with console.status("…") as status:
+            told = _models_of(measured, home, data, _date(train_until), test_days, _date(churn_at), lambda step: status.update(f"{step}…"))
+    except BadInput as error:
+        console.print(f"[red]{error}[/red]", highlight=False)
+        sys.exit(2)
+    console.width = console.width if console.is_terminal else 150
+    for name, table in told.tables.items():
+        head = list(dict.fromkeys(measure for values in table.values() for measure in values))
+        rows = [[way, *(_figure(values.get(measure)) for measure in head)] for way, values in table.items()]
+        size = told.details[name].get("members")
+        _table(f"{name} ({size:,} members, {told.seconds[name]:.0f} s)" if size else f"{name} ({told.seconds[name]:.0f} s)", ["", *head], rows)
+        for key, value in told.details[name].items():
+            if isinstance(value, dict) and key != "groups":
+                console.print(f"  {key}: {value}", highlight=False)
+            elif isinstance(value, float):
+                console.print(f"  {key}: {value:.3f}", highlight=False)
+    for note in told.notes:
+        console.print(note, highlight=False)
+    console.print(f"Report: {measured.write(report, told, title='How well do the models predict?')}")
+    _json(json_to, {"tables": told.tables, "seconds": told.seconds, "notes": told.notes})
+
+
+def _models_of(measured: Any, home: Path | None, data: Path | None, train_until: Any, test_days: int, churn_at: Any, progress: Any) -> Any:
+    """The measurements on a file of their own lake, or on the demo shop's."""
+    import tempfile
+
+    from analytics.history import History
+    from eval import worlds
+    from members import extract
+    from retrieval.embed import SentenceVectors
+
+    dates = {"train_until": train_until, "test_days": test_days, "churn_at": churn_at, "progress": progress}
+    if data is not None:
+        with tempfile.TemporaryDirectory(prefix="patron-models-") as folder:
+            progress("reading")
+            history, texts = measured.lake_of_file(data, Path(folder))
+            return measured.measure(history, texts, SentenceVectors(), **dates)
+    desk = worlds.demo_desk(home)
+    with desk.database.read() as session:
+        extract.write(session, desk.lake)
+    texts = {entry.id: f"{entry.titles.get('en', '')} {entry.texts.get('en', '')}" for entry in desk.index.entries["products"]}
+    told = measured.measure(History.of(desk.lake), texts, desk.embed, **dates)
+    desk.close()
+    return told
+
+
+def _date(text: str) -> Any:
+    from datetime import date
+
+    from members.errors import BadInput
+
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise BadInput(f"“{text}” is no day; write it as 2011-08-31.") from error
+
+
+@app.command()
+def scale(
+    json_to: Json = None,
+    sizes: Annotated[str, typer.Option(help="How many times the small shop, comma-separated.")] = "1,10,100",
+    lines: Annotated[int, typer.Option(min=1000, help="Order lines of the small shop.")] = 541_909,
+    folder: Annotated[Path | None, typer.Option(help="Where the lakes are generated (5 GB for ×100); a temporary folder when left out.")] = None,
+) -> None:
+    """Time and memory from order lines to feature rows as the lake grows, beside one bare scan-and-group over the same file."""
+    import tempfile
+
+    from eval import scale as measured
+
+    with tempfile.TemporaryDirectory(prefix="patron-scale-", dir=folder) as place, console.status("…") as status:
+        told = measured.measure(Path(place), [int(n) for n in sizes.split(",")], lines=lines, progress=lambda step: status.update(f"{step}…"))
+    head = ["times", "lines", "features s", "features MiB", "bare s", "bare MiB", "features/bare"]
+    rows = [[f"{r['times']:.0f}", f"{r['lines']:,.0f}", *(f"{r[k]:.2f}" for k in head[2:6]), f"{r['features s'] / r['bare s']:.1f}×"] for r in told["rows"]]
+    _table("From order lines to feature rows", head, rows)
+    console.print(f"Exponent of growth: features {told['exponent']['features']:.2f}, bare scan-and-group {told['exponent']['bare']:.2f}.", highlight=False)
+    _json(json_to, told)
+
+
+@app.command()
 def speed(home: Home = None, json_to: Json = None, rounds: Annotated[int, typer.Option(min=2, max=200)] = 10) -> None:
     """Milliseconds of a one-tool turn of the embedded model through the API, beside a bare loop."""
     from eval import speed as measured

@@ -85,3 +85,8 @@ def reviews(session: Session, product_id: str, *, limit: int = 3) -> list[Review
 def size(session: Session) -> int:
     """How many products there are."""
     return session.exec(select(func.count()).select_from(Product)).one()
+
+
+def ids_of(session: Session, category: str) -> list[str]:
+    """Every product of a category."""
+    return list(session.exec(select(Product.id).where(Product.category == category).order_by(Product.id)))

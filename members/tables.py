@@ -5,6 +5,7 @@ conversations, safety. Money is integer minor units (`_cents`); dates are the
 shop's calendar days, instants are UTC. Rules live elsewhere.
 """
 
+import hashlib
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from uuid import uuid4
 from pydantic import NaiveDatetime
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, UniqueConstraint
 from sqlmodel import Field, SQLModel
+from sqlmodel.sql.sqltypes import AutoString
 
 # SQLite autoincrements only INTEGER; Postgres needs 64 bits for a large shop's lines.
 _BIG = BigInteger().with_variant(Integer, "sqlite")
@@ -60,8 +62,12 @@ class Member(SQLModel, table=True):
     erase_on: date | None = None
 
 
+def _hash_of_value(context: Any) -> str:
+    return hashlib.sha256(str(context.get_current_parameters()["value"]).encode()).hexdigest()
+
+
 class Contact(SQLModel, table=True):
-    """A way to reach a member; `value` is normalised (lower case, digits only)."""
+    """A way to reach a member; `value` is normalised (lower case, digits only), `value_hash` its SHA-256, by which other channels name it."""
 
     __tablename__ = "contacts"
     __table_args__ = (UniqueConstraint("member_id", "kind", "value"), Index("ix_contacts_kind_value", "kind", "value"))
@@ -69,6 +75,7 @@ class Contact(SQLModel, table=True):
     member_id: str = Field(foreign_key="members.id")
     kind: str
     value: str
+    value_hash: str | None = Field(default=None, sa_column=Column(AutoString, index=True, nullable=True, default=_hash_of_value))
 
 
 class Address(SQLModel, table=True):
@@ -156,6 +163,27 @@ class Review(SQLModel, table=True):
     rating: int
     text: str = ""
     written_on: date | None = None
+
+
+class ShopEvent(SQLModel, table=True):
+    """Something a member did in the shop, as one of its channels told it: a view, cart, review or order line.
+
+    Waits here until training moves it to the lake; an order's lines wait until the order itself is in the record.
+    `key` is the sender's own id of the event: told twice, it happened once.
+    """
+
+    __tablename__ = "shop_events"
+    __table_args__ = (UniqueConstraint("key"), Index("ix_shop_events_member_at", "member_id", "at"))
+    id: int | None = _serial()
+    key: str
+    member_id: str = Field(foreign_key="members.id")
+    kind: str
+    product_id: str = ""
+    at: NaiveDatetime
+    channel: str = ""
+    order_id: str | None = Field(default=None, index=True)
+    quantity: int = 1
+    cents: int = 0
 
 
 # --- orders -----------------------------------------------------------------------------
@@ -370,6 +398,49 @@ class Ticket(SQLModel, table=True):
     taken_at: NaiveDatetime | None = None
     closed_at: NaiveDatetime | None = None
     closed_because: str = ""
+
+
+# --- what the models say ------------------------------------------------------------------
+
+
+class MemberScore(SQLModel, table=True):
+    """What the models say of a member as of a day; the newest only.
+
+    `churn` is the chance of no order in 90 days, `value_cents` what they are expected to spend in the next 365
+    days with the bounds of an 80% interval, `value_90_cents` in the next 90. `reasons` holds for each score what
+    drives it, `flags` what a person should look at.
+    """
+
+    __tablename__ = "member_scores"
+    member_id: str = Field(primary_key=True, foreign_key="members.id")
+    as_of: date
+    version: str
+    churn: float | None = Field(default=None, index=True)
+    value_cents: int | None = Field(default=None, index=True)
+    value_low_cents: int | None = None
+    value_high_cents: int | None = None
+    value_90_cents: int | None = None
+    next_order_on: date | None = None
+    next_tier: str = ""
+    next_tier_chance: float | None = None
+    segment: str = Field(default="", index=True)
+    reasons: dict[str, Any] = _json()
+    flags: list[dict[str, Any]] = _json(list)
+    scored_at: NaiveDatetime = Field(default_factory=now)
+
+
+class MemberTaste(SQLModel, table=True):
+    """The time-decayed sum of the vectors of what a member bought, viewed and wrote, as of its newest event.
+
+    `vector` holds little-endian 32-bit floats, one a dimension; the mean is the sum over `weight`.
+    """
+
+    __tablename__ = "member_tastes"
+    member_id: str = Field(primary_key=True, foreign_key="members.id")
+    vectors: str
+    vector: bytes
+    weight: float
+    at: NaiveDatetime
 
 
 # --- conversations and safety -----------------------------------------------------------

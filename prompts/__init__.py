@@ -23,6 +23,7 @@ LANGUAGES = ("en", "zh")
 @cache
 def _texts() -> Environment:
     texts = Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    texts.globals.update(shelf=category_name)
     texts.filters.update(money=formats.money, day=formats.day, n=formats.number, either=formats.either)
     return texts
 
@@ -39,9 +40,16 @@ def phrase(language: str, name: str, /, *, turn: int = 0, **values: Any) -> str:
     return _tidy(str(macro()))
 
 
+def phrase_of(language: str, name: str, key: str) -> str:
+    """What a macro of one argument says of a key, such as a segment's or a trait's name."""
+    blank: dict[str, Any] = {"r": {}, "a": {}, "today": "", "name": "", "role": "", "shown": 0, "said": "", "cited": ""}
+    macro: Callable[[str], str] = getattr(_phrases(language).make_module({"language": language, "pick": _picker(0), **blank}), name)
+    return str(macro(key)).strip()
+
+
 def phrases_source(language: str) -> str:
     """All phrase files of a language as one text."""
-    return "\n".join((FOLDER / "embedded" / f"{part}.{language}.jinja").read_text(encoding="utf-8") for part in ("answers", "service"))
+    return "\n".join((FOLDER / "embedded" / f"{part}.{language}.jinja").read_text(encoding="utf-8") for part in ("answers", "service", "foresight"))
 
 
 @cache

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session
 
-from analytics.recommender import Recommender
+from analytics.training import Fitted
 from members.access import Actor, Caller
 from members.program import Program
 from retrieval.search import Search
@@ -23,12 +25,17 @@ Writer = Callable[[dict[str, Any]], list[dict[str, str]]]
 
 @dataclass(frozen=True)
 class Means:
-    """What every call shares: rules, day, search, models and the injected copywriter."""
+    """What every call shares: rules, day, search, the lake's folder, models and the injected copywriter.
+
+    `fitted` is None until something was learned; `groups` gives the segments' table of the last training.
+    """
 
     rules: Program
     today: date
     search: Search
-    recommender: Recommender
+    lake: Path
+    fitted: Fitted | None
+    groups: Callable[[], pd.DataFrame]
     write: Writer
 
 

@@ -1,11 +1,11 @@
 """What is there to buy? Search, one product's details, and suggestions."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 from pydantic import Field
 
-from analytics import recommender
+from analytics import scoring
 from analytics.recommender import Suggestion
 from members import catalogue, people
 from members.access import Role
@@ -17,6 +17,7 @@ from tools.gateway import ShortText, tool
 
 # Share of the best score that still counts as fitting.
 _NEARLY = 0.72
+_SOON_DAYS = 45
 EVERYBODY = (Role.MEMBER, Role.SUPPORT, Role.MARKETER)
 
 
@@ -38,6 +39,7 @@ class Card(Record):
     because_zh: str = ""
     times: int = 0
     last_on: date | None = None
+    due_on: date | None = None
 
 
 class Found(Record):
@@ -127,14 +129,19 @@ class ProductDetails(Record):
 @tool(*EVERYBODY)
 def product_details(bench: Bench, product: Annotated[ShortText, Field(description="the product's id, or its name in the person's words")]) -> ProductDetails:
     """One product: price, stock, colours and sizes, material, weight, warranty, reviews."""
+    offer, others = named_product(bench, product)
+    return _details(bench, offer, others)
+
+
+def named_product(bench: Bench, product: str) -> tuple[Offer, list[str]]:
+    """The product meant by an id or words, and others the words may mean. Raises NotFound."""
     hits = bench.means.search(product, kind="products", limit=3)
     exact = bench.means.search.entry("products", product.strip().upper())
     strong = [h for h in hits if answers(h, product, "products")]
     if exact is None and not strong:
         raise NotFound(f"The shop has no product called “{product[:60]}”.", instead="search_products")
     offer = catalogue.get(bench.session, exact.id if exact else strong[0].entry.id)
-    others = [] if exact else [h.entry.id for h in strong[1:]]
-    return _details(bench, offer, others)
+    return offer, [] if exact else [h.entry.id for h in strong[1:]]
 
 
 def _details(bench: Bench, offer: Offer, others: list[str]) -> ProductDetails:
@@ -186,22 +193,80 @@ def recommend_for_me(
     wish: Annotated[str | None, Field(description="what they should be for, if said", max_length=300)] = None,
     max_price: Annotated[float | None, Field(ge=0, le=1_000_000)] = None,
 ) -> Suggestions:
-    """Suggest products from the member's own purchases, with a reason for each."""
-    history = recommender.history(bench.session, bench.me)
-    suggested = bench.means.recommender.suggest(history, as_of=bench.today, limit=60)
+    """Suggest products from what the member bought and looked at, with a reason for each."""
+    suggested = scoring.suggest(bench.session, bench.means.fitted, bench.means.lake, bench.me, today=bench.today, limit=80)
     if wish:
         near = {hit.entry.id: rank for rank, hit in enumerate(bench.means.search(wish, kind="products", limit=40))}
         suggested = sorted((s for s in suggested if s.product_id in near), key=lambda s: near[s.product_id])
     limit = None if max_price is None else cents(max_price)
-    offers = {o.product.id: o for o in catalogue.some(bench.session, [s.product_id for s in suggested])}
-    able = [s for s in suggested if s.product_id in offers and offers[s.product_id].in_stock and (limit is None or offers[s.product_id].least_cents <= limit)]
+    offers, able = _able(bench, suggested, limit)
     return Suggestions(currency=bench.rules.currency, as_of=bench.today, products=[_reasoned(bench, offers, s) for s in _varied(able, offers)])
 
 
+@tool(Role.MEMBER)
+def buy_again(bench: Bench) -> Suggestions:
+    """What the member buys again and again and may need now, with when each is due by their own rhythm."""
+    suggested = scoring.suggest(bench.session, bench.means.fitted, bench.means.lake, bench.me, today=bench.today, limit=40, which="again")
+    offers, able = _able(bench, suggested, None)
+    # What was bought once is no habit, and what comes round once a year need not be said today.
+    soon = bench.today + timedelta(days=_SOON_DAYS)
+    regular = [s for s in able if s.times > 1 and (due := _due(s)) is not None and due <= soon] or [s for s in able if s.times > 1] or able
+    return Suggestions(currency=bench.rules.currency, as_of=bench.today, products=[_reasoned(bench, offers, s) for s in regular[:4]])
+
+
+class Similar(Record):
+    """Products like one, nearest first."""
+
+    currency: str
+    product_id: str
+    name_en: str
+    name_zh: str
+    price: str
+    in_stock: bool
+    products: list[Card]
+
+
+@tool(*EVERYBODY)
+def similar_products(
+    bench: Bench,
+    product: Annotated[ShortText, Field(description="the product's id, or its name in the person's words")],
+    max_price: Annotated[float | None, Field(ge=0, le=1_000_000)] = None,
+) -> Similar:
+    """Products like a given one: of the same kind, or taken by the same people. Only what can be bought now."""
+    offer, _ = named_product(bench, product)
+    likest = bench.means.fitted.recommender.similar(offer.product.id, limit=40) if bench.means.fitted else []
+    # Before anything was learned, and for a product newer than that, the texts still say what is near.
+    ids = [product_id for product_id, _ in likest] or [h.entry.id for h in bench.means.search(offer.name("en"), kind="products", limit=8) if h.entry.id != offer.product.id]
+    limit = None if max_price is None else cents(max_price)
+    able = [o for o in catalogue.some(bench.session, ids) if o.in_stock and (limit is None or o.least_cents <= limit)]
+    # Of another shelf only where the own one holds too few.
+    same = [o for o in able if o.product.category == offer.product.category]
+    chosen = (same + [o for o in able if o not in same])[:4] if len(same) < 2 else same[:4]
+    return Similar(
+        currency=bench.rules.currency,
+        product_id=offer.product.id,
+        name_en=offer.name("en"),
+        name_zh=offer.name("zh"),
+        price=money(offer.least_cents),
+        in_stock=offer.in_stock,
+        products=[card(one) for one in chosen],
+    )
+
+
+def _able(bench: Bench, suggested: list[Suggestion], limit: int | None) -> tuple[dict[str, Offer], list[Suggestion]]:
+    """The offers behind suggestions, and the suggestions that can be bought now within a price."""
+    offers = {o.product.id: o for o in catalogue.some(bench.session, [s.product_id for s in suggested])}
+    able = [s for s in suggested if s.product_id in offers and offers[s.product_id].in_stock and (limit is None or offers[s.product_id].least_cents <= limit)]
+    return offers, able
+
+
 def _varied(suggested: list[Suggestion], offers: dict[str, Offer], limit: int = 4) -> list[Suggestion]:
-    """At most two of a category, and not only what is bought again."""
+    """At most two of a category, two bought again, and nothing had within the month that is not due."""
     taken: list[Suggestion] = []
     for suggestion in suggested:
+        if suggestion.kind == "again" and suggestion.times < 2:
+            # Bought once: they own it. What is owned is no suggestion until it has become a habit.
+            continue
         same = [t for t in taken if offers[t.product_id].product.category == offers[suggestion.product_id].product.category]
         again = [t for t in taken if t.kind == "again"]
         if len(same) < 2 and (suggestion.kind != "again" or len(again) < 2):
@@ -219,8 +284,16 @@ def _reasoned(bench: Bench, offers: dict[str, Offer], suggestion: Suggestion) ->
             "because_zh": because[0].name("zh") if because else "",
             "times": suggestion.times,
             "last_on": suggestion.last_on,
+            "due_on": _due(suggestion),
         }
     )
+
+
+def _due(suggestion: Suggestion) -> date | None:
+    """When something bought with a rhythm is due again."""
+    if suggestion.last_on is None or not suggestion.usual_gap_days or suggestion.times < 2:
+        return None
+    return suggestion.last_on + timedelta(days=max(1, round(suggestion.usual_gap_days)))
 
 
 def card(offer: Offer) -> Card:

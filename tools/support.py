@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 from sqlmodel import select
 
-from analytics.features import MemberFeatures, member_features
+from analytics.portrait import Portrait, portrait
 from members import catalogue, ledger, people, program, returns, timeline
 from members.access import Role
 from members.errors import NotFound, RuleBroken
@@ -82,8 +82,8 @@ class MemberInsight(Record):
 @tool(Role.SUPPORT)
 def member_insight(bench: Bench, who: Annotated[Who, Field(description="member id, name, e-mail, phone ending or order id")]) -> MemberInsight:
     """One member's profile: tier, worth, habits, tickets, and signs that they are drifting away or doing well."""
-    member, others = _one(bench, who)
-    features = member_features(bench.session, member.id, as_of=bench.today)
+    member, others = named_member(bench, who)
+    features = portrait(bench.session, member.id, as_of=bench.today)
     past = histories(bench.session, [member.id]).get(member.id)
     here = program.standing(past.up_to(bench.today).spends() if past else [], bench.rules, on=bench.today)
     tickets = bench.session.exec(select(Ticket).where(Ticket.member_id == member.id, Ticket.status == "open")).all()
@@ -139,7 +139,7 @@ def member_orders(
     limit: Annotated[int, Field(ge=1, le=10)] = 5,
 ) -> MemberOrders:
     """A member's orders, newest first, by state, time or article."""
-    member, _ = _one(bench, who)
+    member, _ = named_member(bench, who)
     listed = list_orders(bench, member.id, status=status, product=product, since=since, until=until, limit=limit)
     return MemberOrders(member_id=member.id, name=member.name, **listed.model_dump())
 
@@ -234,7 +234,7 @@ def receive_return(bench: Bench, order_id: OrderId) -> ParcelReceived:
 # --- inside -----------------------------------------------------------------------------
 
 
-def _one(bench: Bench, who: str) -> tuple[Member, list[Member]]:
+def named_member(bench: Bench, who: str) -> tuple[Member, list[Member]]:
     """The best match and the others. Raises NotFound."""
     found = people.find(bench.session, who)
     if not found:
@@ -255,7 +255,7 @@ def _brief(bench: Bench, member: Member) -> MemberBrief:
     )
 
 
-def _signs(features: MemberFeatures, tickets: int) -> list[str]:
+def _signs(features: Portrait, tickets: int) -> list[str]:
     """Plain observations by key, worded by the phrase files; each can be checked in the record."""
     signs: list[str] = []
     gap, silent = features.usual_gap_days, features.days_since_last

@@ -9,10 +9,11 @@ from ui.look import ACCENT
 from ui.words import say
 
 # One shade a cause, told apart by colour-blind eyes, too (Okabe and Ito, muted).
-_CAUSES = [ACCENT, "#d08a2e", "#5b8fb9", "#b5533c", "#8a6fa8", "#c9b458", "#7f8c86", "#3f5f8a", "#a3b18a", "#9c5b7a", "#4d4d4d", "#c98fa8"]
+CAUSES = [ACCENT, "#d08a2e", "#5b8fb9", "#b5533c", "#8a6fa8", "#c9b458", "#7f8c86", "#3f5f8a", "#a3b18a", "#9c5b7a", "#4d4d4d", "#c98fa8"]
 
 
-def _quiet(figure: go.Figure, title: str) -> go.Figure:
+def quiet(figure: go.Figure, title: str) -> go.Figure:
+    """The house's plain look: no box, soft lines, a small title."""
     figure.update_layout(
         title={"text": title, "font": {"size": 14}},
         margin={"l": 44, "r": 12, "t": 40, "b": 36},
@@ -31,7 +32,7 @@ def spend_by_month(months: list[tuple[str, int]], sign: str, language: str) -> g
     bars = go.Bar(
         x=[name for name, _ in months], y=[cents / 100 for _, cents in months], marker_color=ACCENT, hovertemplate="%{x}: " + sign + "%{y:,.2f}<extra></extra>"
     )
-    figure = _quiet(go.Figure(bars), say("spend_by_month", language))
+    figure = quiet(go.Figure(bars), say("spend_by_month", language))
     return figure.update_yaxes(tickprefix=sign).update_xaxes(type="category", nticks=8)
 
 
@@ -40,7 +41,7 @@ def points_over_time(steps: list[tuple[str, int]], language: str) -> go.Figure:
     line = go.Scatter(
         x=[day for day, _ in steps], y=[balance for _, balance in steps], line={"color": ACCENT, "shape": "hv"}, fill="tozeroy", fillcolor="rgba(31,111,92,.12)"
     )
-    return _quiet(go.Figure(line), say("points_over_time", language))
+    return quiet(go.Figure(line), say("points_over_time", language))
 
 
 def tier_progress(standing: dict[str, Any], tiers: list[tuple[str, float]], sign: str, language: str) -> go.Figure:
@@ -51,7 +52,7 @@ def tier_progress(standing: dict[str, Any], tiers: list[tuple[str, float]], sign
         figure.add_vline(x=threshold, line_dash="dot", line_color="#8a948f")
         figure.add_annotation(x=threshold, y=0.62, text=name, showarrow=False, font={"size": 11}, textangle=-30)
     reach = max([spent * 1.1, *(threshold for _, threshold in tiers if threshold <= spent * 3 + 600)], default=1)
-    _quiet(figure, say("tier_progress", language))
+    quiet(figure, say("tier_progress", language))
     return figure.update_xaxes(range=[0, reach * 1.05], tickprefix=sign).update_yaxes(range=[-0.4, 0.9])
 
 
@@ -62,8 +63,8 @@ def tickets_by_day(counts: list[tuple[str, str, int]], names: dict[str, str], la
     for cause in dict.fromkeys(cause for _, cause, _ in counts):
         mine = [(day, n) for day, which, n in counts if which == cause]
         figure.add_bar(x=[day for day, _ in mine], y=[n for _, n in mine], name=names.get(cause, cause), hovertemplate="%{x|%Y-%m-%d}: %{y}")
-    _quiet(figure, say("tickets_by_day", language)).update_layout(
-        barmode="stack", showlegend=True, legend={"orientation": "h", "y": -0.25}, height=300, colorway=_CAUSES
+    quiet(figure, say("tickets_by_day", language)).update_layout(
+        barmode="stack", showlegend=True, legend={"orientation": "h", "y": -0.25}, height=300, colorway=CAUSES
     )
     most = max((sum(n for day, _, n in counts if day == one) for one in days), default=1)
     # Tickets are whole, and a single day is a bar, not a wall.

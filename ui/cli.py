@@ -97,11 +97,26 @@ def serve(
 
 
 @app.command()
-def train(home: Home = _VAR) -> None:
-    """Fit every model on the record and put it on the shelf with its card."""
-    with _desk(home) as desk:
-        cards = desk.train(lambda step: console.print(f"training {step}…"))
-    _print_table("On the shelf", ["model", "version", "learned from", "rows"], [[c.name, c.version, c.trained_on, f"{c.rows:,}"] for c in cards])
+def train(
+    home: Home = _VAR,
+    measure: Annotated[bool, typer.Option("--measure/--no-measure", help="Measure each model on days held back, for its card; about half of the time.")] = True,
+) -> None:
+    """Learn from the record: features, every model with its card, and scores for all members. A failed training leaves the last good shelf."""
+    if _running(home):
+        console.print("[yellow]The server runs: it answers from the new models after its next start.[/yellow]", highlight=False)
+    started = time.perf_counter()
+    with _desk(home) as desk, _steps() as bar:
+        task = bar.add_task("opening", total=None)
+        cards = desk.train(lambda step: bar.update(task, description=step), measure=measure)
+        bar.update(task, description="done", total=1, completed=1)
+    shown = [c for c in cards if c.name not in ("router", "usual")]
+    _print_table("On the shelf", ["model", "version", "measured", "best measure", "notes"], [[c.name, c.version, c.measured_on or "–", _headline(c), c.notes[:60]] for c in shown])
+    console.print(f"{time.perf_counter() - started:.0f} s. Cards with plots: {home / 'shelf' / 'cards.html'}", highlight=False)
+
+
+def _headline(card: Any) -> str:
+    """The first measure of a card."""
+    return next((f"{name.partition(': ')[2]} {value:.3f}" for name, value in card.measures.items()), "–")
 
 
 @app.command()
@@ -215,6 +230,11 @@ def erase_due(home: Home = _VAR) -> None:
     with _database(home) as (database, settings):
         with database.effect() as session:
             gone = privacy.erase_due(session, on=settings.shop_day())
+        if gone:
+            from analytics import training
+            from analytics.shelf import Shelf
+
+            training.forget(Shelf(home / "shelf"), home / "lake", gone)
         database.shrink()
         console.print(f"{len(gone)} erased." if gone else "Nobody is due.")
 
@@ -494,6 +514,10 @@ async def _spoken(desk: "Desk", caller: Any, text: str, thread: str | None) -> s
             console.print(event.text, markup=False, highlight=False)
             thread = event.thread_id if isinstance(event, Answer) else thread
     return thread
+
+
+def _steps() -> Progress:
+    return Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console)
 
 
 def _bar() -> Progress:

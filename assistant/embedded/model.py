@@ -23,7 +23,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 import prompts
-from assistant.embedded import places, service, slots, wish
+from assistant.embedded import foresight, places, service, slots, wish
 from assistant.embedded import turn as turns
 from assistant.embedded.excerpt import excerpt
 from assistant.embedded.router import Guess, Router
@@ -35,7 +35,7 @@ from tools.gateway import FOR_MEMBER
 
 COMMON = ("greeting", "thanks", "goodbye", "what_can_you_do", "yes", "no", "out_of_scope")
 # Importing a module of stories declares them.
-STORIES = (service,)
+STORIES = (service, foresight)
 _BLANK: dict[str, Any] = {"r": {}, "a": {"about": None}, "today": "", "name": "", "role": "", "shown": 0, "said": "", "cited": ""}
 # Below this chance the two likeliest readings are offered; see `python -m eval routing`.
 _SURE, _CLAUSE_SURE = 0.25, 0.52
@@ -386,6 +386,9 @@ class EmbeddedModel(BaseChatModel):
 
     def _clauses(self, turn: Turn, whole: list[Guess]) -> list[_Step] | None:
         """Several requests in one message, if each clause is clear by itself."""
+        if whole[0].label == "compare_members" and whole[0].chance > 0.35:
+            # “M-10023 and M-10007” are the two ends of one question.
+            return None
         parts = [part.strip() for part in _CLAUSES.split(_core(turn.text)) if part and len(part.strip()) >= 4]
         if not 2 <= len(parts) <= 4 or re.match(r"(?:what )?if\b|如果|假如|要是", turn.text.lower()):
             return None

@@ -1,11 +1,11 @@
-# make demo: build and serve the demo shop · make test: every test · make check: format, lint, types · make eval: measured answers
+# make demo: build and serve the demo shop · make test: every test · make check: format, lint, types · make eval: measured answers · make extras: Spark and the usual recommenders, for two tests and one measurement
 PYTHON ?= python3
 PORT ?= 8000
 PATRON_HOME ?= var
 export PATRON_HOME PORT
 READY := .venv/ready
 
-.PHONY: demo test check eval env clean
+.PHONY: demo test check eval env extras clean
 
 demo: env
 	.venv/bin/patron demo
@@ -30,6 +30,9 @@ $(READY): requirements.lock pyproject.toml
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 	@echo "2/2 ready"
+
+extras: env
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-extras.lock
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

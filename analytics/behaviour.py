@@ -104,8 +104,19 @@ def _sequences(history: History, as_of: date, members: Any) -> Floats:
     tables = {name: history.backend.table(name) for name in ("lines", "events", "returns")}
     orders = tables["lines"].filter(_.member_id != "", _.day <= now, _.quantity > 0, _.cancelled_day.isnull() | (_.cancelled_day > now))
     steps = [orders.group_by("member_id", "day").agg(cents=_.cents.sum().cast("float64")).mutate(kind=ibis.literal("order"))]
-    steps.append(tables["events"].filter(_.day <= now, _.kind.isin(["view", "cart", "review"])).group_by("member_id", "day", "kind").agg(cents=_.count().cast("float64") * 0.0))
-    steps.append(tables["returns"].filter(_.member_id != "", _.day <= now).group_by("member_id", "day").agg(cents=_.cents.sum().cast("float64")).mutate(kind=ibis.literal("return")))
+    steps.append(
+        tables["events"]
+        .filter(_.day <= now, _.kind.isin(["view", "cart", "review"]))
+        .group_by("member_id", "day", "kind")
+        .agg(cents=_.count().cast("float64") * 0.0)
+    )
+    steps.append(
+        tables["returns"]
+        .filter(_.member_id != "", _.day <= now)
+        .group_by("member_id", "day")
+        .agg(cents=_.cents.sum().cast("float64"))
+        .mutate(kind=ibis.literal("return"))
+    )
     shape = ["member_id", "day", "kind", "cents"]
     every = ibis.union(*(step.select(*shape) for step in steps))
     newest = every.mutate(back=ibis.row_number().over(group_by="member_id", order_by=[ibis.desc("day"), "kind"])).filter(_.back < _LONGEST)
@@ -150,5 +161,3 @@ def _told(network: dict[str, Any], steps: Floats) -> Any:
         module.load_state_dict({name.removeprefix(f"{part}."): torch.from_numpy(value) for name, value in network.items() if name.startswith(part)})
     with torch.no_grad():
         return torch.cat([torch.sigmoid(head(body(batch)[1][0])[:, 0]) for batch in torch.from_numpy(steps).split(2048)]).numpy() if len(steps) else np.empty(0)
-
-

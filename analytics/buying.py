@@ -51,7 +51,9 @@ class BGNBD:
         same = seen[["x", "t_x", "T"]].round(6).value_counts()
         x, t_x, observed = (same.index.get_level_values(n).to_numpy(float) for n in range(3))
         weight = same.to_numpy(float)
-        least = _least(lambda p: -float((weight * _log_likelihood(np.exp(p), x, t_x, observed)).sum()) / weight.sum(), [(0.0, 1.0, 0.0, 1.0), (-1.0, 2.0, 0.0, 1.0)])
+        least = _least(
+            lambda p: -float((weight * _log_likelihood(np.exp(p), x, t_x, observed)).sum()) / weight.sum(), [(0.0, 1.0, 0.0, 1.0), (-1.0, 2.0, 0.0, 1.0)]
+        )
         r, alpha, a, b = (float(v) for v in np.exp(np.clip(least.x, -9, 9)))
         return cls(r, alpha, a, b, -float(least.fun) * float(weight.sum()))
 
@@ -130,7 +132,9 @@ def _least(loss: Any, starts: list[tuple[float, ...]]) -> Any:
         value = loss(np.clip(p, -12, 12))
         return value if np.isfinite(value) else 1e12
 
-    found = [minimize(guarded, np.array(start), method="Nelder-Mead", options={"maxiter": 6000, "maxfev": 6000, "xatol": 1e-6, "fatol": 1e-10}) for start in starts]
+    found = [
+        minimize(guarded, np.array(start), method="Nelder-Mead", options={"maxiter": 6000, "maxfev": 6000, "xatol": 1e-6, "fatol": 1e-10}) for start in starts
+    ]
     return min(found, key=lambda one: float(one.fun))
 
 

@@ -145,5 +145,3 @@ def _gone(history: History, rows: pd.DataFrame, as_of: date) -> Any:
 
 def _rfm(rows: pd.DataFrame) -> Any:
     return np.log1p(rows[["recency_days", "orders", "spend"]].clip(lower=0).to_numpy())
-
-

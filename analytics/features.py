@@ -149,7 +149,10 @@ def _favourite(lines: Any, now: int, what: str) -> Any:
 def _returns(returns: Any, now: int) -> Any:
     back = returns.filter(_.member_id != "", _.day <= now)
     return back.group_by("member_id").agg(
-        returns=_.count(), returned_cents=_.cents.sum(), returns_90=_.count(where=_within(_.day, now, 90)), returned_365=_.cents.sum(where=_within(_.day, now, 365))
+        returns=_.count(),
+        returned_cents=_.cents.sum(),
+        returns_90=_.count(where=_within(_.day, now, 90)),
+        returned_365=_.cents.sum(where=_within(_.day, now, 365)),
     )
 
 
@@ -167,14 +170,20 @@ def _events(events: Any, now: int) -> Any:
 
 
 def _points(points: Any, now: int) -> Any:
-    lots = points.filter(_.day <= now).group_by("member_id", "lot").agg(left=_.points.sum(), expires=_.expires_day.max(), used=_.points.sum(where=_.kind == "redeem"))
+    lots = (
+        points.filter(_.day <= now)
+        .group_by("member_id", "lot")
+        .agg(left=_.points.sum(), expires=_.expires_day.max(), used=_.points.sum(where=_.kind == "redeem"))
+    )
     alive = lots.mutate(left=ibis.ifelse(_.expires < now, 0, _.left))
     return alive.group_by("member_id").agg(points=_.left.sum(), points_expiring_90=_.left.sum(where=_.expires <= now + 90), points_used=-_.used.sum())
 
 
 def _tier(tiers: Any, now: int) -> Any:
     steps = tiers.filter(_.day <= now)
-    newest = steps.mutate(back=ibis.row_number().over(group_by="member_id", order_by=[ibis.desc("day"), ibis.desc("place")]), steps=_.count().over(group_by="member_id"))
+    newest = steps.mutate(
+        back=ibis.row_number().over(group_by="member_id", order_by=[ibis.desc("day"), ibis.desc("place")]), steps=_.count().over(group_by="member_id")
+    )
     return newest.filter(_.back == 0).select("member_id", "tier", tier_days=now - _.day, tier_steps=_.steps)
 
 
@@ -183,7 +192,9 @@ def _tier(tiers: Any, now: int) -> Any:
 
 def _filled(found: Any, now: int) -> Any:
     counts = [*(f"orders_{d}" for d in WINDOWS), *(f"spend_{d}" for d in WINDOWS), "orders", "spend", "orders_season", "spend_season", "orders_before_90"]
-    counts += "spend_before_90 orders_before_365 spend_before_365 coupon_orders largest_order order_days products products_again products_90 products_new_90".split()
+    counts += (
+        "spend_before_90 orders_before_365 spend_before_365 coupon_orders largest_order order_days products products_again products_90 products_new_90".split()
+    )
     counts += "category_kinds channel_kinds returns returned_cents returns_90 returned_365 views_30 views_before_30 views_90 carts_30 carts_90 reviews".split()
     counts += "points points_expiring_90 points_used tier_steps first_cents".split()
     whole = {name: ibis.coalesce(found[name], 0).cast("int64") for name in counts}

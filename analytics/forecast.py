@@ -235,5 +235,3 @@ def _empty_on(told: pd.DataFrame, column: str, stock: float, as_of: date) -> dat
             return start + timedelta(days=int(left / daily))
         left -= daily * max(days, 0)
     return None
-
-

@@ -80,7 +80,9 @@ class History:
     def _bought_within(self, as_of: date, days: int) -> Any:
         """Lines of the days after a day that still stood when these were over: a later cancellation is not known by then."""
         start, end = day_number(as_of), day_number(as_of) + days
-        return self.backend.table("lines").filter(_.member_id != "", _.quantity > 0, _.day > start, _.day <= end, _.cancelled_day.isnull() | (_.cancelled_day > end))
+        return self.backend.table("lines").filter(
+            _.member_id != "", _.quantity > 0, _.day > start, _.day <= end, _.cancelled_day.isnull() | (_.cancelled_day > end)
+        )
 
     def cuts(self, as_of: date, *, days: int, most: int = 8, step: int = 15, least_past: int = 70) -> list[date]:
         """Days to learn from, newest first: each has `days` of known aftermath before `as_of` and `least_past` days behind it."""

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from analytics import buying, measures
-from analytics.buying import WEEK, BGNBD, GammaGamma, summary
+from analytics.buying import BGNBD, WEEK, GammaGamma, summary
 from analytics.churn import with_rhythm
-
 from analytics.history import History
 from analytics.trees import Numbers, Trees
 
@@ -47,7 +46,12 @@ class Learned:
         spent = cents / 100
         fit = lambda objective, target, **more: Trees.fit(rows, target, objective=objective, rounds=300, num_leaves=7, lambda_l2=5.0, **more)  # noqa: E731
         made = cls(
-            fit("tweedie", spent, tweedie_variance_power=1.5), fit("l2", np.sqrt(spent)), fit("l1", spent), fit("quantile", spent, alpha=_LOW), fit("quantile", spent, alpha=_HIGH), 0.0
+            fit("tweedie", spent, tweedie_variance_power=1.5),
+            fit("l2", np.sqrt(spent)),
+            fit("l1", spent),
+            fit("quantile", spent, alpha=_LOW),
+            fit("quantile", spent, alpha=_HIGH),
+            0.0,
         )
         return made
 
@@ -107,7 +111,15 @@ class LifetimeValue:
         # A year is the quarter, stretched as the member's own rhythm says: less than four times for one who may leave.
         stretch = np.clip(np.divide(year_by_rhythm, quarter_by_rhythm, out=np.full(len(rows), 3.0), where=quarter_by_rhythm > 1), 1.0, YEAR_DAYS / HORIZON_DAYS)
         year = quarter * stretch
-        found = pd.DataFrame({"value_90_cents": quarter, "value_cents": year, "value_low_cents": np.minimum(low * stretch, year), "value_high_cents": np.maximum(high * stretch, year)}, index=rows.index)
+        found = pd.DataFrame(
+            {
+                "value_90_cents": quarter,
+                "value_cents": year,
+                "value_low_cents": np.minimum(low * stretch, year),
+                "value_high_cents": np.maximum(high * stretch, year),
+            },
+            index=rows.index,
+        )
         found = found.round().astype("int64")
         found["next_order_on"] = self.next_order(rows, as_of=as_of)
         return found
@@ -220,7 +232,14 @@ def measure(model: LifetimeValue, history: History, *, as_of: date) -> dict[str,
     truth, guess = pd.Series(spent, rows.index), pd.Series(expected / 100, rows.index)
     covered = float(((spent * 100 >= low - 0.5) & (spent * 100 <= high + 0.5)).mean())
     groups = measures.by_group(measures.who(rows), lambda who: measures.amount(truth[who], guess[who]))
-    return {"members": len(rows), "measures": told, "coverage of the 80% interval": covered, "groups": groups, "chosen on": model.choice, **due(model, history, rows, as_of=as_of)}
+    return {
+        "members": len(rows),
+        "measures": told,
+        "coverage of the 80% interval": covered,
+        "groups": groups,
+        "chosen on": model.choice,
+        **due(model, history, rows, as_of=as_of),
+    }
 
 
 def due(model: LifetimeValue, history: History, rows: pd.DataFrame, *, as_of: date) -> dict[str, Any]:
@@ -232,5 +251,3 @@ def due(model: LifetimeValue, history: History, rows: pd.DataFrame, *, as_of: da
     told = np.array([(on - as_of).days for on in model.next_order(mine, as_of=as_of)])
     plain = np.maximum(mine["gap_median"].fillna(60.0) - mine["recency_days"], 1.0)
     return {"next order, mean days off": {"model": float(np.abs(told - came).mean()), "own median gap": float(np.abs(plain - came).mean())}}
-
-

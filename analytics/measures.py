@@ -98,7 +98,10 @@ def by_group(groups: Mapping[str, pd.Series], measure: Callable[[pd.Index], dict
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name, group in groups.items():
         sizes = group.value_counts()
-        told = {str(value): {"members": float(count), **(measure(group.index[group == value]) if count >= SMALLEST_GROUP else {})} for value, count in sizes.head(8).items()}
+        told = {
+            str(value): {"members": float(count), **(measure(group.index[group == value]) if count >= SMALLEST_GROUP else {})}
+            for value, count in sizes.head(8).items()
+        }
         found[name] = told
     return found
 

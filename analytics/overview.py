@@ -82,7 +82,15 @@ def _by_tier(told: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     known["stake"] = known["churn"] * known["value_cents"].fillna(0) / 100
     by = known.groupby("tier")
-    found = pd.DataFrame({"members": by.size(), "churn": by["churn"].mean(), "low": by["churn"].quantile(0.25), "high": by["churn"].quantile(0.75), "at_stake": by["stake"].sum()})
+    found = pd.DataFrame(
+        {
+            "members": by.size(),
+            "churn": by["churn"].mean(),
+            "low": by["churn"].quantile(0.25),
+            "high": by["churn"].quantile(0.75),
+            "at_stake": by["stake"].sum(),
+        }
+    )
     return found.reset_index()
 
 

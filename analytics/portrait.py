@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
-
 from sqlmodel import Session
 
 from members import extract

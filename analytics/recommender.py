@@ -26,7 +26,7 @@ HORIZON_DAYS = 30
 _CUTS, _STEP = 8, 15
 # Members to learn from at each day, and the share of candidates not bought that is kept: the rest says the same.
 _MOST_A_CUT, _KEPT = 800, 0.25
-_RANKER = {"num_leaves": 31, "learning_rate": 0.06, "feature_fraction": 0.5, "lambda_l2": 5.0, "max_bin": 127, "min_data_in_leaf": 40}
+_RANKER: dict[str, Any] = {"num_leaves": 31, "learning_rate": 0.06, "feature_fraction": 0.5, "lambda_l2": 5.0, "max_bin": 127, "min_data_in_leaf": 40}
 _ROUNDS = 200
 # All candidates are looked at by so many trees, the best of them by all: nothing below these comes into a list of twenty.
 _FIRST_TREES, _LOOKED_AT_WHOLE = 40, 80
@@ -59,7 +59,9 @@ class Recommender:
     def fit(cls, history: History, *, as_of: date, vectors: Mapping[str, Any] | None = None) -> "Recommender":
         """Learn from days whose 30 days had passed by `as_of`, then take the signals of the day itself."""
         bought, looked = history.purchases(as_of), history.looks(as_of)
-        tables = [_learned_from(bought, looked, day_number(cut), vectors) for cut in history.cuts(as_of, days=HORIZON_DAYS, most=_CUTS, step=_STEP, least_past=60)]
+        tables = [
+            _learned_from(bought, looked, day_number(cut), vectors) for cut in history.cuts(as_of, days=HORIZON_DAYS, most=_CUTS, step=_STEP, least_past=60)
+        ]
         tables = [table for table in tables if table[1].any()]
         signals = Signals.fit(bought, now=day_number(as_of), vectors=vectors) if len(bought) else None
         if not tables or signals is None:
@@ -69,7 +71,7 @@ class Recommender:
         groups = np.concatenate([t[2] for t in tables])
         settings = {**_RANKER, "min_data_in_leaf": min(_RANKER["min_data_in_leaf"], max(5, len(rows) // 500))}
         chance = Trees.fit(rows, wanted, objective="binary", rounds=_ROUNDS, **settings)
-        order = Trees.fit(rows, wanted, objective="rank_xendcg", rounds=_ROUNDS, groups=groups, **settings)
+        order = Trees.fit(rows, wanted, objective="rank_xendcg", rounds=_ROUNDS, groups=groups.tolist(), **settings)
         return cls(signals, chance, order)
 
     def score(self, past: Past, *, now: int | None = None, member_id: str = "") -> tuple[Places, Any, Any]:
@@ -94,7 +96,14 @@ class Recommender:
         return scores
 
     def suggest(
-        self, history: Sequence[tuple[str, date]], *, as_of: date, limit: int = 10, which: Which = "all", looked: Sequence[tuple[str, date, bool]] = (), member_id: str = ""
+        self,
+        history: Sequence[tuple[str, date]],
+        *,
+        as_of: date,
+        limit: int = 10,
+        which: Which = "all",
+        looked: Sequence[tuple[str, date, bool]] = (),
+        member_id: str = "",
     ) -> list[Suggestion]:
         """The best next products for a member who bought these on these days and `looked` at those (product, day, put in the cart)."""
         if self.signals is None:
@@ -130,7 +139,9 @@ class Recommender:
         mine = [(place[p], day_number(on)) for p, on in history if p in place]
         seen = [(place[p], day_number(on), cart) for p, on, cart in looked if p in place]
         column = lambda pairs, n: np.array([pair[n] for pair in pairs], np.int64)  # noqa: E731
-        return Past(column(mine, 0), column(mine, 1), np.ones(len(mine), np.int64), column(seen, 0), column(seen, 1), np.array([c for _, _, c in seen], np.bool_))
+        return Past(
+            column(mine, 0), column(mine, 1), np.ones(len(mine), np.int64), column(seen, 0), column(seen, 1), np.array([c for _, _, c in seen], np.bool_)
+        )
 
     def forget(self, member_id: str) -> bool:
         """Take a member out of those whose taste others are compared with; whether they were among them."""
@@ -203,13 +214,20 @@ def pasts_by_member(signals: Signals, bought: pd.DataFrame, looked: pd.DataFrame
     bought = bought[(bought["day"] <= cut) & bought["product_id"].isin(signals.place)]
     place = bought["product_id"].map(signals.place).to_numpy(np.int64)
     looks = looked[(looked["day"] <= cut) & (looked["day"] > cut - 60) & looked["product_id"].isin(signals.place)]
-    seen = {m: g for m, g in looks.groupby("member_id")} if len(looks) else {}
+    seen = dict(iter(looks.groupby("member_id"))) if len(looks) else {}
     found: dict[str, Past] = {}
     for member_id, where in bought.groupby("member_id").indices.items():
         mine = Past(place[where], bought["day"].to_numpy()[where], bought["quantity"].to_numpy()[where])
         if member_id in seen:
             g = seen[member_id]
-            mine = Past(mine.product, mine.day, mine.quantity, g["product_id"].map(signals.place).to_numpy(np.int64), g["day"].to_numpy(np.int64), (g["kind"] == "cart").to_numpy())
+            mine = Past(
+                mine.product,
+                mine.day,
+                mine.quantity,
+                g["product_id"].map(signals.place).to_numpy(np.int64),
+                g["day"].to_numpy(np.int64),
+                (g["kind"] == "cart").to_numpy(),
+            )
         found[str(member_id)] = mine
     return found
 

@@ -52,7 +52,9 @@ def by_way(measures: dict[str, float]) -> tuple[list[str], list[list[Any]]]:
 
 def _section(card: Card) -> str:
     parts = [f'<section id="{escape(card.name)}"><h2>{escape(card.name.replace("_", " ").capitalize())}</h2>']
-    parts.append(f"<p>Version {escape(card.version)}, learned from {escape(card.trained_on)}{escape(', measured on ' + card.measured_on if card.measured_on else '')}.</p>")
+    parts.append(
+        f"<p>Version {escape(card.version)}, learned from {escape(card.trained_on)}{escape(', measured on ' + card.measured_on if card.measured_on else '')}.</p>"
+    )
     if card.notes:
         parts.append(f"<p>{escape(card.notes)}</p>")
     if card.measures:
@@ -82,12 +84,17 @@ def _reliability(rows: list[dict[str, Any]]) -> str:
 
 def _importance(shares: dict[str, float]) -> str:
     names = list(shares)[:10][::-1]
-    return drawn(go.Figure(go.Bar(x=[100 * shares[n] for n in names], y=[n.replace("_", " ") for n in names], orientation="h", marker_color=_ACCENT)), "What matters, % of what was learned")
+    return drawn(
+        go.Figure(go.Bar(x=[100 * shares[n] for n in names], y=[n.replace("_", " ") for n in names], orientation="h", marker_color=_ACCENT)),
+        "What matters, % of what was learned",
+    )
 
 
 def drawn(figure: go.Figure, title: str, *, x: str = "", y: str = "") -> str:
     """A plot as a piece of a page that has the library already."""
-    figure.update_layout(title={"text": title, "font": {"size": 14}}, height=300, margin={"l": 60, "r": 12, "t": 40, "b": 40}, plot_bgcolor="white", xaxis_title=x, yaxis_title=y)
+    figure.update_layout(
+        title={"text": title, "font": {"size": 14}}, height=300, margin={"l": 60, "r": 12, "t": 40, "b": 40}, plot_bgcolor="white", xaxis_title=x, yaxis_title=y
+    )
     return str(plotly.io.to_html(figure, full_html=False, include_plotlyjs=False))
 
 

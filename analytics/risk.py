@@ -62,7 +62,12 @@ class Risk:
     def score(self, history: History, *, as_of: date, session: Session | None = None) -> dict[str, list[dict[str, Any]]]:
         """Flags of every member who has any, by member id."""
         found: dict[str, list[Flag]] = defaultdict(list)
-        for member_id, flag in (*self._returns(history, as_of), *self._coupons(history, as_of), *self._points(history, as_of), *(_addresses(session) if session else ())):
+        for member_id, flag in (
+            *self._returns(history, as_of),
+            *self._coupons(history, as_of),
+            *self._points(history, as_of),
+            *(_addresses(session) if session else ()),
+        ):
             found[member_id].append(flag)
         return {member_id: [flag.data() for flag in flags] for member_id, flags in found.items()}
 
@@ -80,7 +85,12 @@ class Risk:
         chance = binom.sf(many["returned"].to_numpy() - 1, np.maximum(many["bought"], many["returned"]).to_numpy(), expected)
         facts = zip(many.index, many["bought"], many["returned"], many["refund"], chance, strict=True)
         return [
-            (str(who), Flag("returns", {"returned": int(back), "bought": int(all_of), "refund_cents": int(cents), "shop_share": round(self.return_share, 4)}, float(p)))
+            (
+                str(who),
+                Flag(
+                    "returns", {"returned": int(back), "bought": int(all_of), "refund_cents": int(cents), "shop_share": round(self.return_share, 4)}, float(p)
+                ),
+            )
             for who, all_of, back, cents, p in facts
             if p < _RARE
         ]
@@ -101,7 +111,8 @@ class Risk:
         daily = _points_days(history, as_of)
         burst = daily[daily["points"] > max(self.points_day, 1_000)].sort_values("points", ascending=False).drop_duplicates("member_id")
         return [
-            (str(r.member_id), Flag("points_burst", {"points": int(r.points), "on": day_of(int(r.day)).isoformat(), "usual_most": int(self.points_day)}, _RARE)) for r in burst.itertuples()
+            (str(r.member_id), Flag("points_burst", {"points": int(r.points), "on": day_of(int(r.day)).isoformat(), "usual_most": int(self.points_day)}, _RARE))
+            for r in burst.itertuples()
         ]
 
 
@@ -110,7 +121,11 @@ def measure(model: Risk, history: History, *, as_of: date, planted: dict[str, st
     found = model.score(history, as_of=as_of)
     members = len(history.buyers(as_of, most=None))
     kinds = pd.Series([flag["key"] for flags in found.values() for flag in flags]).value_counts()
-    told: dict[str, float] = {"named": float(len(found)), "share named": len(found) / max(members, 1), **{f"named for {kind}": float(n) for kind, n in kinds.items()}}
+    told: dict[str, float] = {
+        "named": float(len(found)),
+        "share named": len(found) / max(members, 1),
+        **{f"named for {kind}": float(n) for kind, n in kinds.items()},
+    }
     if planted:
         right = sum(1 for who, kind in planted.items() if any(flag["key"] == kind for flag in found.get(who, [])))
         told |= {"recall of planted": right / len(planted), "precision": right / max(1, len(found))}

@@ -46,9 +46,10 @@ def of_member(session: Session, fitted: Fitted, lake_folder: Path, member_id: st
 
 def fresh(session: Session, fitted: Fitted, lake_folder: Path, member_id: str, *, today: date) -> MemberScore | None:
     """Scores from what is known now; None for a member who never ordered. Flags are training's to find."""
-    scored = fitted.scores(row(session, lake_folder, member_id, today=today), as_of=today)
-    if not len(scored):
+    mine = row(session, lake_folder, member_id, today=today)
+    if not (mine["orders"] > 0).any():
         return None
+    scored = fitted.scores(mine, as_of=today)
     return MemberScore(**training.stored(scored, today, fitted.version)[0])
 
 
@@ -71,7 +72,11 @@ def past(session: Session, lake_folder: Path, member_id: str, *, today: date) ->
     bought = [(line["product_id"], lake.day_of(line["day"])) for line in lines if line["cancelled_day"] is None and line["quantity"] > 0]
     seen = extract.of_member_events(session, lake_folder, member_id, until=_end(today)).to_pylist()
     since = lake.day_number(today - timedelta(days=_LOOKS_DAYS))
-    looks = [(event["product_id"], lake.day_of(event["day"]), event["kind"] == "cart") for event in seen if event["kind"] in ("view", "cart") and event["day"] > since]
+    looks = [
+        (event["product_id"], lake.day_of(event["day"]), event["kind"] == "cart")
+        for event in seen
+        if event["kind"] in ("view", "cart") and event["day"] > since
+    ]
     return bought, looks
 
 

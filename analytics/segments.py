@@ -104,7 +104,14 @@ def measure(model: Segments, history: History, *, as_of: date, rounds: int = 5) 
     agree = [a for a, _ in again] or [0.0]
     return {
         "members": len(rows),
-        "measures": {"model": {"groups": float(len(model.names)), "stability (adjusted Rand)": float(np.mean(agree)), "same name": float(np.mean([s for _, s in again] or [0.0])), "silhouette": apart}},
+        "measures": {
+            "model": {
+                "groups": float(len(model.names)),
+                "stability (adjusted Rand)": float(np.mean(agree)),
+                "same name": float(np.mean([s for _, s in again] or [0.0])),
+                "silhouette": apart,
+            }
+        },
     }
 
 
@@ -152,7 +159,10 @@ def rfm(rows: pd.DataFrame) -> pd.DataFrame:
         place = np.ceil(rank * 5).clip(1, 5)
         return (place if rising else 6 - place).astype(int)
 
-    return pd.DataFrame({"R": fifth(rows["recency_days"], rising=False), "F": fifth(rows["orders_365"], rising=True), "M": fifth(rows["spend_365"], rising=True)}, index=rows.index)
+    return pd.DataFrame(
+        {"R": fifth(rows["recency_days"], rising=False), "F": fifth(rows["orders_365"], rising=True), "M": fifth(rows["spend_365"], rising=True)},
+        index=rows.index,
+    )
 
 
 def _points(rows: pd.DataFrame) -> NDArray[np.float64]:

@@ -182,7 +182,14 @@ class Signals:
         spread = np.float32(len(found))
         columns = [
             *(mine, n, w60, w180, gone, since, q, gap, gone / np.maximum(gap, 1), n / max(orders, 1), gone - silence),
-            *(n / max(times.max(initial=1), 1), w60 / max(own_60.max(initial=1e-9), 1e-9), w180 / max(own_180.max(initial=1e-9), 1e-9), _rank(n), _rank(w60), _rank(w180)),
+            *(
+                n / max(times.max(initial=1), 1),
+                w60 / max(own_60.max(initial=1e-9), 1e-9),
+                w180 / max(own_180.max(initial=1e-9), 1e-9),
+                _rank(n),
+                _rank(w60),
+                _rank(w180),
+            ),
             *(ease[found], ease_late[found], ease_recent[found], alike[found], alike_recent[found]),
             *(_rank(scores[found]) / spread for scores in (ease, ease_recent, alike, alike_recent)),
             *(text[found], _rank(text[found]) / spread, *self._near(found, lines, weight)),

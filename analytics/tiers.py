@@ -86,7 +86,11 @@ def measure(model: NextTier, history: History, *, as_of: date) -> dict[str, Any]
     return {
         "members": len(rows),
         "measures": {
-            "model": {"accuracy": float((truth == told).mean()), "macro F1": float(by_class["F1"].iloc[there].mean()), "AUC of moving": measures.auc(moved, told_move)},
+            "model": {
+                "accuracy": float((truth == told).mean()),
+                "macro F1": float(by_class["F1"].iloc[there].mean()),
+                "AUC of moving": measures.auc(moved, told_move),
+            },
             "everybody stays": {"accuracy": float((truth == now).mean()), "macro F1": float(stay["F1"].iloc[there].mean()), "AUC of moving": 0.5},
         },
         "moved": float(moved.mean()),

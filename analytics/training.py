@@ -117,7 +117,9 @@ def fit(history: History, rules: Program, *, as_of: date, vectors: Mapping[str, 
     )
 
 
-def measured(history: History, rules: Program, *, as_of: date, vectors: Mapping[str, Any] | None = None, progress: Progress = lambda step: None) -> dict[str, dict[str, Any]]:
+def measured(
+    history: History, rules: Program, *, as_of: date, vectors: Mapping[str, Any] | None = None, progress: Progress = lambda step: None
+) -> dict[str, dict[str, Any]]:
     """What each model was worth one horizon ago: fitted on what was known then, held against what came. Empty where there was too little."""
     told: dict[str, dict[str, Any]] = {}
 
@@ -131,7 +133,12 @@ def measured(history: History, rules: Program, *, as_of: date, vectors: Mapping[
             told[name] = {"as of": cut.isoformat(), "days": days, **judge(model, cut)}
 
     back(churn.NAME, churn.HORIZON_DAYS, lambda d: Churn.fit(history, as_of=d), lambda m, d: churn.measure(m, history, as_of=d))
-    back(lifetime_value.NAME, lifetime_value.HORIZON_DAYS, lambda d: LifetimeValue.fit(history, as_of=d), lambda m, d: lifetime_value.measure(m, history, as_of=d))
+    back(
+        lifetime_value.NAME,
+        lifetime_value.HORIZON_DAYS,
+        lambda d: LifetimeValue.fit(history, as_of=d),
+        lambda m, d: lifetime_value.measure(m, history, as_of=d),
+    )
     back(tiers.NAME, tiers.HORIZON_DAYS, lambda d: NextTier.fit(history, rules, as_of=d), lambda m, d: tiers.measure(m, history, as_of=d))
     back(behaviour.NAME, behaviour.HORIZON_DAYS, lambda d: Behaviour.fit(history, as_of=d), lambda m, d: behaviour.measure(m, history, as_of=d))
     back(segments.NAME, 0, lambda d: Segments.fit(history, as_of=d), lambda m, d: segments.measure(m, history, as_of=d))
@@ -186,7 +193,10 @@ def forget(shelf: Shelf, lake_folder: Path, member_ids: Sequence[str], fitted: F
     for member_id in member_ids:
         lake.erase(lake_folder, member_id)
     kept, card = fitted.recommender if fitted else shelf.load(recommender.NAME), shelf.card(recommender.NAME)
-    if kept is not None and card is not None and any([kept.forget(member_id) for member_id in member_ids]):
+    if kept is None or card is None:
+        return
+    gone = [kept.forget(member_id) for member_id in member_ids]
+    if any(gone):
         shelf.save(kept, card)
 
 
@@ -195,7 +205,7 @@ def from_shelf(shelf: Shelf) -> Fitted | None:
     card, usual = shelf.card("usual"), shelf.load("usual")
     if card is None:
         return None
-    loaded = {name: shelf.load(name) for name in NAMES}
+    loaded: dict[str, Any] = {name: shelf.load(name) for name in NAMES}
     loaded[recommender.NAME] = loaded[recommender.NAME] or Recommender()
     return Fitted(date.fromisoformat(card.as_of), usual=usual or {}, version=card.version, **loaded)
 

@@ -29,7 +29,9 @@ class Trees:
     booster: lightgbm.Booster
 
     @classmethod
-    def fit(cls, rows: pd.DataFrame, target: Any, *, objective: str, rounds: int = 200, weight: Any = None, groups: Sequence[int] | None = None, **more: Any) -> "Trees":
+    def fit(
+        cls, rows: pd.DataFrame, target: Any, *, objective: str, rounds: int = 200, weight: Any = None, groups: Sequence[int] | None = None, **more: Any
+    ) -> "Trees":
         """Learn `target` (a value a row) from numeric columns; empty cells are learned, too."""
         least = int(np.clip(len(rows) // 100, 5, 60))
         settings = {**_GENTLE, "min_data_in_leaf": least, "num_threads": _THREADS, "seed": 7, "deterministic": True, "force_row_wise": True, **more}

@@ -65,15 +65,18 @@ class Option:
 
 def response(session: Session, *, as_of: date) -> Response:
     """What past campaigns with a holdout did, all together."""
-    sent = dict(session.exec(select(Campaign.id, Campaign.sent_on).where(col(Campaign.sent_on) <= as_of - timedelta(days=WINDOW_DAYS))).all())
+    over = session.exec(select(Campaign).where(col(Campaign.sent_on) <= as_of - timedelta(days=WINDOW_DAYS)))
+    sent = {campaign.id: campaign.sent_on for campaign in over if campaign.sent_on is not None}
     arms = [(c, m, arm) for c, m, arm in session.exec(select(CampaignMember.campaign_id, CampaignMember.member_id, CampaignMember.arm)) if c in sent]
     measured = {c for c, _, arm in arms if arm == "holdout"}
     ordered: set[tuple[str, str]] = set()
     for campaign_id in measured:
         start = sent[campaign_id]
-        assert start is not None
         within = select(Order.member_id).where(
-            col(Order.member_id).is_not(None), col(Order.ordered_at) > start, col(Order.ordered_at) <= start + timedelta(days=WINDOW_DAYS + 1), Order.status != "cancelled"
+            col(Order.member_id).is_not(None),
+            col(Order.ordered_at) > start,
+            col(Order.ordered_at) <= start + timedelta(days=WINDOW_DAYS + 1),
+            Order.status != "cancelled",
         )
         ordered |= {(campaign_id, str(who)) for who in session.exec(within)}
     counts = {"treated": [0, 0], "holdout": [0, 0]}
@@ -108,7 +111,9 @@ def options(
     for offer, pull in _PULL.items():
         if offer == "free_express" and free_express:
             continue
-        give = {"free_express": express_cents, "points_500": points_worth_cents}.get(offer, order_cents * int(offer.rpartition("_")[2] if offer.startswith("percent") else 0) / 100)
+        give = {"free_express": express_cents, "points_500": points_worth_cents}.get(
+            offer, order_cents * int(offer.rpartition("_")[2] if offer.startswith("percent") else 0) / 100
+        )
         # Whoever is nearly sure to come, or nearly sure not to, moves less: most at even chances.
         moved, wobble = lift * pull * 4 * churn * (1 - churn), error * pull * 4 * churn * (1 - churn)
         gain = moved * order_cents * margin

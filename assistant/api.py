@@ -30,8 +30,8 @@ from assistant.desk import Desk
 from assistant.knowing import told_as_data
 from assistant.tokens import Brake, Tokens, secret_of
 from members.access import Caller, Role
-from members.happenings import Happening
 from members.errors import BadInput, NotAllowed, NotFound, Refusal, RuleBroken
+from members.happenings import Happening
 
 log = logging.getLogger("patron.api")
 COOKIE = "patron_token"
@@ -374,7 +374,9 @@ def _knowing_routes(app: FastAPI) -> None:
         found = desk.knowing.insight(caller).get(table)
         if found is None:
             raise NotFound(f"There is no table {table[:40]}. There are: {', '.join(desk.knowing.insight(caller)) or 'none before a training'}.")
-        return Response(spreadsheet_safe(found), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="patron-{table}.csv"'})
+        return Response(
+            spreadsheet_safe(found), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="patron-{table}.csv"'}
+        )
 
 
 def spreadsheet_safe(table: Any) -> str:

@@ -48,7 +48,13 @@ class Knowing:
     """One desk's knowledge of members; `means` gives rules, day and models as they are now."""
 
     def __init__(
-        self, database: Database, lake: Path, means: Callable[[], Means], vectors: Callable[[], dict[str, Any]], embed: SentenceVectors, now: Callable[[], datetime]
+        self,
+        database: Database,
+        lake: Path,
+        means: Callable[[], Means],
+        vectors: Callable[[], dict[str, Any]],
+        embed: SentenceVectors,
+        now: Callable[[], datetime],
     ) -> None:
         """Use these stores."""
         self._database, self._lake, self._means, self._vectors, self._embed, self._now = database, lake, means, vectors, embed, now
@@ -140,7 +146,8 @@ class Knowing:
         """Everything the insight page draws: tables by name, each as it can be downloaded. Raises NotAllowed for members."""
         if caller.role is Role.MEMBER:
             raise NotAllowed("This is for the shop's staff.")
-        return self._once("insight", self._make_insight)
+        found: dict[str, Any] = self._once("insight", self._make_insight)
+        return found
 
     def member(self, caller: Caller, member_id: str) -> dict[str, Any]:
         """Series about one member for support's page: spend by month, points after each booking, the way up, tier path, orders. Raises NotAllowed for others."""
@@ -192,7 +199,11 @@ class Knowing:
     def _scores(self) -> pd.DataFrame:
         with self._database.read() as session:
             told = session.exec(select(MemberScore.member_id, MemberScore.churn, MemberScore.value_cents, MemberScore.segment)).all()
-        return pd.DataFrame(told, columns=["member_id", "churn", "value_cents", "segment"]).set_index("member_id").astype({"churn": "float64", "value_cents": "float64"})
+        return (
+            pd.DataFrame(told, columns=["member_id", "churn", "value_cents", "segment"])
+            .set_index("member_id")
+            .astype({"churn": "float64", "value_cents": "float64"})
+        )
 
 
 def _shown(scored: MemberScore | None) -> dict[str, Any] | None:
@@ -214,4 +225,3 @@ def _shown(scored: MemberScore | None) -> dict[str, Any] | None:
 def told_as_data(told: Sequence[Told]) -> list[dict[str, Any]]:
     """Answers to events as the API sends them."""
     return [{name: value for name, value in asdict(one).items() if value not in ("", None)} for one in told]
-

@@ -187,11 +187,17 @@ def _figure(value: float | None) -> str:
 def models(
     home: Home = None,
     json_to: Json = None,
-    data: Annotated[Path | None, typer.Option(help="A file in the Online Retail layout (Parquet, CSV, XLSX); the demo shop when left out.", exists=True, dir_okay=False)] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A file in the Online Retail layout (Parquet, CSV, XLSX); the demo shop when left out.", exists=True, dir_okay=False)
+    ] = None,
     train_until: Annotated[str, typer.Option(help="Last day lists are learned from, YYYY-MM-DD; 100 days before the file's last when left out.")] = "",
     test_days: Annotated[int, typer.Option(min=7, max=120, help="Days after it on which lists are measured.")] = 30,
-    churn_at: Annotated[str, typer.Option(help="First of the 90 days foretold for churn, value and tiers, YYYY-MM-DD; 99 days before the last when left out.")] = "",
-    transactions: Annotated[Path | None, typer.Option(help="Only BG/NBD and Gamma-Gamma, on a CSV of customer, date, amount.", exists=True, dir_okay=False)] = None,
+    churn_at: Annotated[
+        str, typer.Option(help="First of the 90 days foretold for churn, value and tiers, YYYY-MM-DD; 99 days before the last when left out.")
+    ] = "",
+    transactions: Annotated[
+        Path | None, typer.Option(help="Only BG/NBD and Gamma-Gamma, on a CSV of customer, date, amount.", exists=True, dir_okay=False)
+    ] = None,
     report: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("models-report.html"),
 ) -> None:
     """Every model beside its baselines in one run: lists, churn, value, tiers, behaviour, segments, demand."""

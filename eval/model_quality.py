@@ -58,7 +58,16 @@ def lake_of_file(path: Path, folder: Path) -> tuple[History, dict[str, str]]:
     frames = []
     for frame in reading.batches(path, columns):
         told = {name: reading.text_of(frame[name]) for name in ("InvoiceNo", "StockCode", "Description", "CustomerID", "Country")}
-        frames.append(pd.DataFrame({**told, "Quantity": reading.number_of(frame["Quantity"]), "UnitPrice": reading.number_of(frame["UnitPrice"]), "at": reading.instant_of(frame["InvoiceDate"])}))
+        frames.append(
+            pd.DataFrame(
+                {
+                    **told,
+                    "Quantity": reading.number_of(frame["Quantity"]),
+                    "UnitPrice": reading.number_of(frame["UnitPrice"]),
+                    "at": reading.instant_of(frame["InvoiceDate"]),
+                }
+            )
+        )
     if not frames:
         raise BadInput(f"{path} has no rows.")
     every = pd.concat(frames, ignore_index=True)
@@ -97,7 +106,15 @@ def lake_of_file(path: Path, folder: Path) -> tuple[History, dict[str, str]]:
         }
     )
     first = bought.groupby("CustomerID")["day"].min()
-    members = pd.DataFrame({"member_id": first.index, "language": "en", "city": "", "country": bought.groupby("CustomerID")["Country"].last().to_numpy(), "joined_day": first.to_numpy()})
+    members = pd.DataFrame(
+        {
+            "member_id": first.index,
+            "language": "en",
+            "city": "",
+            "country": bought.groupby("CustomerID")["Country"].last().to_numpy(),
+            "joined_day": first.to_numpy(),
+        }
+    )
     written = {"lines": lines, "returns": returns, "members": members, "tiers": _tiers_of(lines)}
     for name, schema in lake.TABLES.items():
         target = lake.path_of(folder, name)
@@ -157,7 +174,12 @@ def measure(
 
     run("recommender", lambda: lists(history, texts, embed, as_of=lists_at, days=test_days))
     run("churn", lambda: _held(churn.Churn.fit(history, as_of=as_of), lambda m: churn.measure(m, history, as_of=as_of)))
-    run("lifetime_value", lambda: _held(lifetime_value.LifetimeValue.fit(history, as_of=as_of), lambda m: {**lifetime_value.measure(m, history, as_of=as_of), "parameters": _parameters(m)}))
+    run(
+        "lifetime_value",
+        lambda: _held(
+            lifetime_value.LifetimeValue.fit(history, as_of=as_of), lambda m: {**lifetime_value.measure(m, history, as_of=as_of), "parameters": _parameters(m)}
+        ),
+    )
     run("tiers", lambda: _held(tiers.NextTier.fit(history, rules, as_of=as_of), lambda m: tiers.measure(m, history, as_of=as_of)))
     run("behaviour", lambda: _held(behaviour.Behaviour.fit(history, as_of=as_of), lambda m: behaviour.measure(m, history, as_of=as_of)))
     run("segments", lambda: _held(segments.Segments.fit(history, as_of=as_of), lambda m: segments.measure(m, history, as_of=as_of)))
@@ -264,7 +286,12 @@ def transactions(path: Path, *, until: date | None = None, days: int = lifetime_
         money: buying.GammaGamma | None = buying.GammaGamma.fit(seen)
     except ValueError:
         money = None
-    found: dict[str, Any] = {"customers": len(seen), "until": cut.isoformat(), "log likelihood": rhythm.log_likelihood, "parameters": dict(buying.parameters(rhythm, money))}
+    found: dict[str, Any] = {
+        "customers": len(seen),
+        "until": cut.isoformat(),
+        "log likelihood": rhythm.log_likelihood,
+        "parameters": dict(buying.parameters(rhythm, money)),
+    }
     if last > cut:
         ahead = min(days, (last - cut).days)
         later = every[(every["on"] > cut) & (every["on"] <= cut + timedelta(days=ahead))].groupby("customer")

@@ -41,7 +41,9 @@ def of_member(session: Session, member_id: str) -> dict[str, pa.Table]:
 def of_member_events(session: Session, folder: Path, member_id: str, *, until: datetime) -> pa.Table:
     """One member's events from the lake's files and from the record's newest."""
     old = lake.recent(folder, member_id, until=until, limit=20_000)
-    fresh = session.execute(sa.select(ShopEvent.kind, ShopEvent.product_id, ShopEvent.at).where(col(ShopEvent.member_id) == member_id, col(ShopEvent.at) <= until))
+    fresh = session.execute(
+        _select(ShopEvent.kind, ShopEvent.product_id, ShopEvent.at).where(col(ShopEvent.member_id) == member_id, col(ShopEvent.at) <= until)
+    )
     happened = {(kind, product, at) for at, kind, product in old} | {(kind, product or "", at) for kind, product, at in fresh}
     rows = [(member_id, kind, product, day_number(at.date())) for kind, product, at in sorted(happened)]
     return _table(lake.EVENTS, rows)
@@ -55,13 +57,18 @@ def settle_events(session: Session, folder: Path, *, before: datetime) -> int:
     """
     old = (col(ShopEvent.at) < before, col(ShopEvent.kind) != "order")
     columns: tuple[Any, ...] = (ShopEvent.member_id, ShopEvent.kind, ShopEvent.product_id, ShopEvent.at)
-    rows = [tuple(row) for row in session.execute(sa.select(*columns).where(*old))]
+    rows = [tuple(row) for row in session.execute(_select(*columns).where(*old))]
     if rows:
         lake.append(folder, rows)
         session.execute(sa.delete(ShopEvent).where(*old))
-    arrived = sa.select(Order.id)
+    arrived = _select(Order.id)
     session.execute(sa.delete(ShopEvent).where(col(ShopEvent.kind) == "order", col(ShopEvent.order_id).in_(arrived)))
     return len(rows)
+
+
+def _select(*columns: Any) -> Any:
+    """A select whose columns are more than the overloads can tell apart."""
+    return sa.select(*columns)
 
 
 # --- the tables of the record -----------------------------------------------------------
@@ -73,10 +80,10 @@ def _lines(session: Session, member_id: str | None) -> Rows:
         *(Order.coupon_code, Order.discount_cents, OrderLine.quantity, OrderLine.unit_price_cents),
     )
     query = (
-        sa.select(*columns)
+        _select(*columns)
         .join(OrderLine, col(OrderLine.order_id) == Order.id)
         .join(Product, col(Product.id) == OrderLine.product_id, isouter=True)
-        .where(OrderLine.kind == "product", col(Order.ordered_at).is_not(None))
+        .where(col(OrderLine.kind) == "product", col(Order.ordered_at).is_not(None))
     )
     totals = _order_values(session, member_id)
     for who, order, product, category, channel, at, status, cancelled_on, coupon, discount, quantity, unit in _read(session, query, Order.member_id, member_id):
@@ -92,9 +99,9 @@ def _lines(session: Session, member_id: str | None) -> Rows:
 def _order_values(session: Session, member_id: str | None) -> dict[str, int]:
     value = sa.func.sum(OrderLine.quantity * OrderLine.unit_price_cents)
     query = (
-        sa.select(OrderLine.order_id, value)
+        _select(OrderLine.order_id, value)
         .join(Order, col(Order.id) == OrderLine.order_id)
-        .where(Order.discount_cents > 0, OrderLine.kind == "product")
+        .where(col(Order.discount_cents) > 0, col(OrderLine.kind) == "product")
         .group_by(OrderLine.order_id)
     )
     if member_id is not None:
@@ -106,19 +113,26 @@ def _announced(session: Session, member_id: str | None) -> Rows:
     """Orders told as events whose order is not in the record yet: they count until it is."""
     columns: tuple[Any, ...] = (ShopEvent.member_id, ShopEvent.order_id, ShopEvent.product_id, Product.category, ShopEvent.channel, ShopEvent.at)
     query = (
-        sa.select(*columns, ShopEvent.quantity, ShopEvent.cents)
+        _select(*columns, ShopEvent.quantity, ShopEvent.cents)
         .join(Product, col(Product.id) == ShopEvent.product_id, isouter=True)
         .join(Order, col(Order.id) == ShopEvent.order_id, isouter=True)
-        .where(ShopEvent.kind == "order", col(Order.id).is_(None))
+        .where(col(ShopEvent.kind) == "order", col(Order.id).is_(None))
     )
     for who, order, product, category, channel, at, quantity, cents in _read(session, query, ShopEvent.member_id, member_id):
         yield (who, order, product or "", category or "", channel, day_number(at.date()), at.month, quantity, cents, cents, False, None)
 
 
 def _returns(session: Session, member_id: str | None) -> Rows:
-    columns: tuple[Any, ...] = (ReturnLine.member_id, ReturnLine.product_id, ReturnLine.returned_at, ReturnLine.quantity, ReturnLine.refund_cents, ReturnLine.reason)
+    columns: tuple[Any, ...] = (
+        ReturnLine.member_id,
+        ReturnLine.product_id,
+        ReturnLine.returned_at,
+        ReturnLine.quantity,
+        ReturnLine.refund_cents,
+        ReturnLine.reason,
+    )
     query = (
-        sa.select(*columns, Order.ordered_at)
+        _select(*columns, Order.ordered_at)
         .join(Order, col(Order.id) == ReturnLine.order_id, isouter=True)
         # Postage and corrections given back are no goods.
         .join(Product, col(Product.id) == ReturnLine.product_id)
@@ -130,20 +144,20 @@ def _returns(session: Session, member_id: str | None) -> Rows:
 
 
 def _members(session: Session, member_id: str | None) -> Rows:
-    query = sa.select(*(Member.id, Member.language, Member.city, Member.country, Member.joined_on))  # type: ignore[call-overload]
+    query = _select(*(Member.id, Member.language, Member.city, Member.country, Member.joined_on))
     for who, language, city, country, joined in _read(session, query, Member.id, member_id):
         yield (who, language, city, country, day_number(joined) if joined else None)
 
 
 def _points(session: Session, member_id: str | None) -> Rows:
     columns: tuple[Any, ...] = (PointsEntry.member_id, PointsEntry.id, PointsEntry.lot_id, PointsEntry.kind, PointsEntry.points, PointsEntry.booked_on)
-    query = sa.select(*columns, PointsEntry.expires_on)
+    query = _select(*columns, PointsEntry.expires_on)
     for who, entry, lot, kind, points, on, until in _read(session, query, PointsEntry.member_id, member_id):
         yield (who, lot or entry, kind, points, day_number(on), day_number(until) if until else None)
 
 
 def _tiers(session: Session, member_id: str | None) -> Rows:
-    query = sa.select(*(TierChange.member_id, TierChange.id, TierChange.changed_on, TierChange.tier))  # type: ignore[call-overload]
+    query = _select(*(TierChange.member_id, TierChange.id, TierChange.changed_on, TierChange.tier))
     for who, place, on, tier in _read(session, query, TierChange.member_id, member_id):
         yield (who, place, day_number(on), tier)
 
@@ -177,5 +191,3 @@ def _parquet(path: Path, schema: pa.Schema, rows: Rows) -> int:
         file.write_table(_table(schema, waiting))
     part.replace(path)
     return count + len(waiting)
-
-

@@ -100,7 +100,15 @@ def _take(session: Session, told: Happening, now: datetime, today: date) -> Take
         return Taken("known")
     cents = int((told.price or Decimal(0)) * 100 * told.quantity)
     event = ShopEvent(
-        key=key, member_id=member_id, kind=told.kind, product_id=product_id, at=at, channel=told.channel, order_id=told.order_id, quantity=told.quantity, cents=cents
+        key=key,
+        member_id=member_id,
+        kind=told.kind,
+        product_id=product_id,
+        at=at,
+        channel=told.channel,
+        order_id=told.order_id,
+        quantity=told.quantity,
+        cents=cents,
     )
     session.add(event)
     if told.kind == "review" and not _reviewed(session, member_id, product_id, at.date()):

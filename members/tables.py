@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
-from pydantic import NaiveDatetime
+from pydantic import ConfigDict, NaiveDatetime
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, UniqueConstraint
 from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import AutoString
@@ -436,6 +436,8 @@ class MemberTaste(SQLModel, table=True):
     """
 
     __tablename__ = "member_tastes"
+    # An export must be JSON: bytes go out as base64.
+    model_config = ConfigDict(ser_json_bytes="base64")  # type: ignore[assignment]
     member_id: str = Field(primary_key=True, foreign_key="members.id")
     vectors: str
     vector: bytes

@@ -260,7 +260,9 @@ def at_risk_members(
         tests.append(func.lower(Member.city) == city.strip().lower())
     stake = col(MemberScore.churn) * func.coalesce(col(MemberScore.value_cents), 0)
     joined = select(MemberScore, Member).join(Member, col(Member.id) == MemberScore.member_id).where(and_(*tests))
-    total, at_stake = bench.session.exec(select(func.count(), func.sum(stake)).select_from(MemberScore).join(Member, col(Member.id) == MemberScore.member_id).where(and_(*tests))).one()
+    total, at_stake = bench.session.exec(
+        select(func.count(), func.sum(stake)).select_from(MemberScore).join(Member, col(Member.id) == MemberScore.member_id).where(and_(*tests))
+    ).one()
     found = bench.session.exec(joined.order_by(stake.desc(), MemberScore.member_id).limit(limit)).all()
     newest = bench.session.exec(select(func.max(MemberScore.as_of))).one()
     named = bench.caller.role is not Role.MARKETER
@@ -336,7 +338,14 @@ def win_back_offer(bench: Bench, who: Named) -> WinBackOffer:
         lift_points=f"{100 * seen.lift[0]:.1f}",
         margin_percent=round(100 * win_back.GROSS_MARGIN),
         offers=[
-            Offer(offer=o.offer, gain=money(o.gain_cents), cost=money(o.cost_cents), net=money(o.net_cents), net_low=money(o.net_low_cents), net_high=money(o.net_high_cents))
+            Offer(
+                offer=o.offer,
+                gain=money(o.gain_cents),
+                cost=money(o.cost_cents),
+                net=money(o.net_cents),
+                net_low=money(o.net_low_cents),
+                net_high=money(o.net_high_cents),
+            )
             for o in found[:3]
         ],
     )
@@ -373,7 +382,8 @@ class Comparison(Record):
 
 @tool(Role.SUPPORT)
 def compare_members(
-    bench: Bench, members: Annotated[list[Named], Field(min_length=2, max_length=4, description="two to four members, each an id, name, e-mail, phone ending or order id")]
+    bench: Bench,
+    members: Annotated[list[Named], Field(min_length=2, max_length=4, description="two to four members, each an id, name, e-mail, phone ending or order id")],
 ) -> Comparison:
     """Two to four members side by side: value, risk, habits, and whom to look after first."""
     found = list(dict.fromkeys(named_member(bench, who)[0].id for who in members))
@@ -425,7 +435,9 @@ class SegmentOverview(Record):
 
 
 @tool(*STAFF)
-def segment_overview(bench: Bench, segment: Annotated[str | None, Field(description=f"one of {', '.join(segments.PATTERNS)}; all when left out", max_length=40)] = None) -> SegmentOverview:
+def segment_overview(
+    bench: Bench, segment: Annotated[str | None, Field(description=f"one of {', '.join(segments.PATTERNS)}; all when left out", max_length=40)] = None
+) -> SegmentOverview:
     """The named groups (segments) of members: how many, what sets each apart, spend, risk, and a typical member."""
     fitted = _models(bench)
     told = bench.means.groups()
@@ -484,13 +496,19 @@ def risk_flags(
     newest = bench.session.exec(select(func.max(MemberScore.as_of))).one()
     query = select(MemberScore, Member).join(Member, col(Member.id) == MemberScore.member_id)
     member = named_member(bench, who)[0] if who else None
-    rows = bench.session.exec(query.where(MemberScore.member_id == member.id) if member else query.where(func.json_array_length(col(MemberScore.flags)) > 0)).all()
+    rows = bench.session.exec(
+        query.where(MemberScore.member_id == member.id) if member else query.where(func.json_array_length(col(MemberScore.flags)) > 0)
+    ).all()
     found = [
-        Flagged(member_id=owner.id, name=owner.name, flags=[RiskFlag(key=f["key"], facts=flag_facts(f["facts"])) for f in scored.flags if kind in (None, f["key"])])
+        Flagged(
+            member_id=owner.id, name=owner.name, flags=[RiskFlag(key=f["key"], facts=flag_facts(f["facts"])) for f in scored.flags if kind in (None, f["key"])]
+        )
         for scored, owner in rows
     ]
     found = sorted((one for one in found if one.flags), key=lambda one: (-len(one.flags), one.member_id))
-    return RiskFlags(as_of=newest, currency=bench.rules.currency, asked=(member.name or member.id) if member else None, total_found=len(found), members=found[:8])
+    return RiskFlags(
+        as_of=newest, currency=bench.rules.currency, asked=(member.name or member.id) if member else None, total_found=len(found), members=found[:8]
+    )
 
 
 class Week(Record):
@@ -529,7 +547,9 @@ class DemandForecast(Record):
 @tool(*STAFF)
 def forecast_demand(
     bench: Bench,
-    product: Annotated[str | None, Field(description="id or name of a product, or the key of a category such as tea; the whole shop when left out", max_length=120)] = None,
+    product: Annotated[
+        str | None, Field(description="id or name of a product, or the key of a category such as tea; the whole shop when left out", max_length=120)
+    ] = None,
     weeks: Annotated[int, Field(ge=1, le=8)] = 4,
     points: Annotated[bool, Field(description="points outstanding instead of goods")] = False,
 ) -> DemandForecast:
@@ -684,8 +704,7 @@ def _compared(bench: Bench, member_id: str) -> Compared:
 
 
 def _group(row: dict[str, Any], named: bool) -> Group:
-    known = lambda value: None if value != value else value  # noqa: E731
-    churn, value = known(row["churn"]), known(row["value_cents"])
+    churn, value = (None if row[name] != row[name] else row[name] for name in ("churn", "value_cents"))
     return Group(
         segment=row["segment"],
         members=int(row["members"]),
@@ -707,10 +726,12 @@ def _forecast(bench: Bench, model: Forecast, what: Any, series: str, ahead: Any,
     known = model.explain(series)
     stock = _stock(bench, offer, shelf) if what in ("product", "category") else None
     out, early = model.runs_out(series, stock) if stock is not None else (None, None)
-    told = [Week(week_of=w.date(), expected=round(m), low=round(lo), high=round(hi)) for w, m, lo, hi in zip(ahead["week"], ahead["mean"], ahead["low"], ahead["high"], strict=True)]
+    told = [
+        Week(week_of=w.date(), expected=round(m), low=round(lo), high=round(hi))
+        for w, m, lo, hi in zip(ahead["week"], ahead["mean"], ahead["low"], ahead["high"], strict=True)
+    ]
     # Points outstanding are a level, not a sum of weeks.
     total = told[-1] if what == "points" else None
-    rounded = lambda value: None if value != value else round(value)  # noqa: E731
     return DemandForecast(
         as_of=model.as_of,
         currency=bench.rules.currency,
@@ -722,9 +743,9 @@ def _forecast(bench: Bench, model: Forecast, what: Any, series: str, ahead: Any,
         total=total.expected if total else sum(w.expected for w in told),
         total_low=total.low if total else sum(w.low for w in told),
         total_high=total.high if total else sum(w.high for w in told),
-        last_4_weeks=rounded(known["last_4_weeks"]) or 0,
-        before_4_weeks=rounded(known["before_4_weeks"]) or 0,
-        year_ago=rounded(known["year_ago"]),
+        last_4_weeks=_rounded(known["last_4_weeks"]) or 0,
+        before_4_weeks=_rounded(known["before_4_weeks"]) or 0,
+        year_ago=_rounded(known["year_ago"]),
         stock=stock,
         runs_out_on=out,
         runs_out_early=early,
@@ -737,3 +758,7 @@ def _stock(bench: Bench, offer: catalogue.Offer | None, shelf: str | None) -> in
     if offer is not None:
         return offer.stock
     return bench.session.exec(select(func.sum(Variant.stock)).where(col(Variant.product_id).in_(catalogue.ids_of(bench.session, shelf or "")))).one()
+
+
+def _rounded(value: float) -> int | None:
+    return None if value != value else round(value)

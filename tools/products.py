@@ -236,7 +236,9 @@ def similar_products(
     offer, _ = named_product(bench, product)
     likest = bench.means.fitted.recommender.similar(offer.product.id, limit=40) if bench.means.fitted else []
     # Before anything was learned, and for a product newer than that, the texts still say what is near.
-    ids = [product_id for product_id, _ in likest] or [h.entry.id for h in bench.means.search(offer.name("en"), kind="products", limit=8) if h.entry.id != offer.product.id]
+    ids = [product_id for product_id, _ in likest] or [
+        h.entry.id for h in bench.means.search(offer.name("en"), kind="products", limit=8) if h.entry.id != offer.product.id
+    ]
     limit = None if max_price is None else cents(max_price)
     able = [o for o in catalogue.some(bench.session, ids) if o.in_stock and (limit is None or o.least_cents <= limit)]
     # Of another shelf only where the own one holds too few.

@@ -110,7 +110,11 @@ def train(
         cards = desk.train(lambda step: bar.update(task, description=step), measure=measure)
         bar.update(task, description="done", total=1, completed=1)
     shown = [c for c in cards if c.name not in ("router", "usual")]
-    _print_table("On the shelf", ["model", "version", "measured", "best measure", "notes"], [[c.name, c.version, c.measured_on or "–", _headline(c), c.notes[:60]] for c in shown])
+    _print_table(
+        "On the shelf",
+        ["model", "version", "measured", "best measure", "notes"],
+        [[c.name, c.version, c.measured_on or "–", _headline(c), c.notes[:60]] for c in shown],
+    )
     console.print(f"{time.perf_counter() - started:.0f} s. Cards with plots: {home / 'shelf' / 'cards.html'}", highlight=False)
 
 

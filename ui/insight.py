@@ -55,7 +55,12 @@ class Panel:
         when = f"{say('as_of', language)} {formats.day(fitted.as_of, language)}" if fitted else ""
         report = f'<a href="/api/v1/models/report" target="_blank" rel="noopener">{escape(say("model_report", language))}</a>'
         plots = [gr.update(value=self._figure(name, tables, sign, language), visible=name in tables) for name in FIGURES]
-        return [f'<div class="card soft">{escape(when)} · {escape(say("png_hint", language))} · {report}</div>', _groups(tables, sign, language), *plots, *(_link(n, tables, language) for n in FIGURES)]
+        return [
+            f'<div class="card soft">{escape(when)} · {escape(say("png_hint", language))} · {report}</div>',
+            _groups(tables, sign, language),
+            *plots,
+            *(_link(n, tables, language) for n in FIGURES),
+        ]
 
     def _figure(self, name: str, tables: dict[str, Any], sign: str, language: str) -> Any:
         if name not in tables:
@@ -87,7 +92,9 @@ def _groups(tables: dict[str, Any], sign: str, language: str) -> str:
     """The segments as a table: size, share of spend, risk, worth."""
     if "segments" not in tables:
         return ""
-    head = "".join(f"<th>{escape(say(key, language))}</th>" for key in ("segment", "members_count", "share_of_spend", "orders_a_year", "at_risk", "worth_a_year"))
+    head = "".join(
+        f"<th>{escape(say(key, language))}</th>" for key in ("segment", "members_count", "share_of_spend", "orders_a_year", "at_risk", "worth_a_year")
+    )
     rows = []
     for row in tables["segments"].to_dict("records"):
         known = lambda value, text: "–" if value != value else text  # noqa: E731
@@ -102,4 +109,3 @@ def _groups(tables: dict[str, Any], sign: str, language: str) -> str:
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     link = f'<p class="soft"><a href="/api/v1/insight/segments.csv" download>{escape(say("csv", language))}</a></p>'
     return f'<div class="card"><h3>{escape(say("segments", language))}</h3><table class="plain"><tr>{head}</tr>{"".join(rows)}</table>{link}</div>'
-

@@ -26,7 +26,16 @@ def cohorts(table: pd.DataFrame, language: str) -> go.Figure:
     text = [["" if value != value else f"{100 * value:.0f}%" for value in row] for row in shares]
     labels = [f"{cohort} · {members:,}" for cohort, members in zip(table["cohort"], table["members"], strict=True)]
     heat = go.Heatmap(
-        z=100 * shares, x=[f"+{name[1:]}" for name in quarters], y=labels, text=text, texttemplate="%{text}", colorscale=_SHADES, showscale=False, hoverongaps=False, xgap=2, ygap=2
+        z=100 * shares,
+        x=[f"+{name[1:]}" for name in quarters],
+        y=labels,
+        text=text,
+        texttemplate="%{text}",
+        colorscale=_SHADES,
+        showscale=False,
+        hoverongaps=False,
+        xgap=2,
+        ygap=2,
     )
     figure = quiet(go.Figure(heat), say("cohorts", language)).update_layout(height=90 + 26 * len(table), margin={"l": 110})
     return figure.update_yaxes(autorange="reversed", type="category").update_xaxes(title=say("quarters_later", language), type="category")
@@ -57,7 +66,13 @@ def churn_by_tier(table: pd.DataFrame, names: dict[str, str], language: str) -> 
         x=[names[key] for key in order],
         y=100 * told["churn"],
         marker_color=ACCENT,
-        error_y={"type": "data", "symmetric": False, "array": 100 * (told["high"] - told["churn"]), "arrayminus": 100 * (told["churn"] - told["low"]), "color": "#8a948f"},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": 100 * (told["high"] - told["churn"]),
+            "arrayminus": 100 * (told["churn"] - told["low"]),
+            "color": "#8a948f",
+        },
         customdata=told["members"],
         hovertemplate="%{x}: %{y:.0f}% · %{customdata:,}<extra></extra>",
     )
@@ -67,7 +82,11 @@ def churn_by_tier(table: pd.DataFrame, names: dict[str, str], language: str) -> 
 def value_by_tenth(table: pd.DataFrame, sign: str, language: str) -> go.Figure:
     """Expected spend of the coming year by tenths of members, and each tenth's share."""
     bars = go.Bar(
-        x=table["tenth"], y=table["value"], marker_color=ACCENT, customdata=100 * table["share"], hovertemplate=f"{sign}%{{y:,.0f}} · %{{customdata:.0f}}%<extra></extra>"
+        x=table["tenth"],
+        y=table["value"],
+        marker_color=ACCENT,
+        customdata=100 * table["share"],
+        hovertemplate=f"{sign}%{{y:,.0f}} · %{{customdata:.0f}}%<extra></extra>",
     )
     figure = quiet(go.Figure(bars), say("value_by_tenth", language)).update_layout(height=300)
     return figure.update_yaxes(tickprefix=sign).update_xaxes(dtick=1, title=say("best_tenth_first", language))
@@ -109,7 +128,13 @@ def value_interval(scores: dict[str, Any], sign: str, language: str) -> go.Figur
     figure = go.Figure()
     figure.add_scatter(x=[low, high], y=["", ""], mode="lines", line={"color": "#bfdfd4", "width": 16}, hovertemplate=sign + "%{x:,.0f}<extra></extra>")
     figure.add_scatter(
-        x=[value], y=[""], mode="markers+text", marker={"color": ACCENT, "size": 16}, text=[f"{sign}{value:,.0f}"], textposition="top center", hovertemplate=sign + "%{x:,.2f}<extra></extra>"
+        x=[value],
+        y=[""],
+        mode="markers+text",
+        marker={"color": ACCENT, "size": 16},
+        text=[f"{sign}{value:,.0f}"],
+        textposition="top center",
+        hovertemplate=sign + "%{x:,.2f}<extra></extra>",
     )
     return quiet(figure, say("value_interval", language)).update_xaxes(tickprefix=sign, rangemode="tozero")
 
@@ -139,6 +164,8 @@ def tier_path(steps: list[tuple[str, str]], tiers: list[tuple[str, str]], today:
     """Which tier a member was in when; `tiers` are (key, name), lowest first."""
     names = dict(tiers)
     days, path = [day for day, _ in steps], [names.get(key, key) for _, key in steps]
-    line = go.Scatter(x=[*days, today], y=[*path, *path[-1:]], line={"color": ACCENT, "shape": "hv"}, mode="lines+markers", hovertemplate="%{x|%Y-%m-%d}: %{y}<extra></extra>")
+    line = go.Scatter(
+        x=[*days, today], y=[*path, *path[-1:]], line={"color": ACCENT, "shape": "hv"}, mode="lines+markers", hovertemplate="%{x|%Y-%m-%d}: %{y}<extra></extra>"
+    )
     figure = quiet(go.Figure(line), say("tier_path", language)).update_layout(margin={"l": 70})
     return figure.update_yaxes(type="category", categoryorder="array", categoryarray=[name for _, name in tiers], range=[-0.5, len(tiers) - 0.5])

@@ -123,7 +123,10 @@ def _profile(desk: Desk, tokens: Tokens, member_id: str | None, speech: str, req
         gr.update(value=draw.timeline(figures["timeline"], sign, speech), visible=bool(figures["timeline"])),
         gr.update(value=charts.spend_by_month(figures["months"], sign, speech), visible=True),
         gr.update(value=charts.tier_progress(figures["standing"], above, sign, speech), visible=True),
-        gr.update(value=draw.tier_path(figures["tier_path"], levels, desk.today.isoformat(), speech) if figures["tier_path"] else None, visible=bool(figures["tier_path"])),
+        gr.update(
+            value=draw.tier_path(figures["tier_path"], levels, desk.today.isoformat(), speech) if figures["tier_path"] else None,
+            visible=bool(figures["tier_path"]),
+        ),
         gr.update(value=charts.points_over_time(figures["points"], speech), visible=bool(figures["points"])),
         _orders(listed, speech),
     ]

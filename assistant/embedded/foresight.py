@@ -83,14 +83,25 @@ def named_members(turn: Turn) -> list[str]:
     if len(found) >= 2:
         return list(dict.fromkeys(found))
     parts = re.split(r"\bvs?\b\.?|\bversus\b|\bagainst\b|\band\b|\bor\b|\bwith\b|\bto\b|[,，、/&]|和|跟|与|还是|对比|同", text)
-    names = [wish.of_person(re.sub(r"\b(?:compare|comparison|between|side by side|better|bigger|first|call|more|loyal|which|worth)\b|比较?|一下|谁|哪个|更|先|放一起|两个", " ", part)) for part in parts]
+    names = [
+        wish.of_person(
+            re.sub(
+                r"\b(?:compare|comparison|between|side by side|better|bigger|first|call|more|loyal|which|worth)\b|比较?|一下|谁|哪个|更|先|放一起|两个",
+                " ",
+                part,
+            )
+        )
+        for part in parts
+    ]
     return list(dict.fromkeys([*found, *(name for name in names if name)]))
 
 
 @skill("at_risk_members")
 def _at_risk(turn: Turn) -> Story:
     cities = wish._cities(turn, normal(turn.text))
-    many = re.search(r"\b(?:top|first|worst)\s+(\d{1,2})\b|\b(\d{1,2})\s+(?:members?|customers?|people|names)\b|前\s*(\d{1,2})|(\d{1,2})\s*(?:个|位|名)", normal(turn.text))
+    many = re.search(
+        r"\b(?:top|first|worst)\s+(\d{1,2})\b|\b(\d{1,2})\s+(?:members?|customers?|people|names)\b|前\s*(\d{1,2})|(\d{1,2})\s*(?:个|位|名)", normal(turn.text)
+    )
     limit = int(next(g for g in many.groups() if g)) if many else None
     tier = turn.slots.tiers[0] if turn.slots.tiers else None
     return told((yield Call("at_risk_members", given(tier=tier, city=cities[0] if cities else None, limit=min(20, limit) if limit else None))))

@@ -82,7 +82,9 @@ def test_returns_of_the_window_and_of_all_time_are_apart(three: Any, rows: Any) 
     with three.database.effect() as session:
         for n, days in enumerate((5, 200)):
             at = datetime.combine(ago(days), time(9))
-            session.add(ReturnLine(credit_note=f"R-{n}", position=1, order_id=None, member_id="m", product_id="tea-a", quantity=1, refund_cents=100, returned_at=at))
+            session.add(
+                ReturnLine(credit_note=f"R-{n}", position=1, order_id=None, member_id="m", product_id="tea-a", quantity=1, refund_cents=100, returned_at=at)
+            )
     row = rows().loc["m"]
     assert (row.returns, row.returns_90, row.returned_cents, row.returned_365) == (2, 1, 200, 200)
 
@@ -140,7 +142,12 @@ def test_spark_gives_the_same_rows(shop: Any, tmp_path: Path) -> None:
 
     with shop.database.read() as session:
         extract.write(session, shop.lake)
-    settings = {"spark.sql.session.timeZone": "UTC", "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.sql.warehouse.dir": str(tmp_path / "warehouse")}
+    settings = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(tmp_path / "warehouse"),
+    }
     builder = pyspark.SparkSession.builder.master("local[2]").appName("patron-test")
     for name, value in settings.items():
         builder = builder.config(name, value)

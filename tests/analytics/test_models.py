@@ -53,7 +53,9 @@ KINDS: dict[str, Kind] = {
     ),
     "tiers": Kind(lambda h, d: NextTier.fit(h, RULES, as_of=d), lambda m, h, d: m.score(h.buyers(d)), lambda m, h, d: tiers.measure(m, h, as_of=d)),
     "segments": Kind(lambda h, d: Segments.fit(h, as_of=d), lambda m, h, d: m.score(h.buyers(d)), lambda m, h, d: segments.measure(m, h, as_of=d, rounds=2)),
-    "behaviour": Kind(lambda h, d: Behaviour.fit(h, as_of=d), lambda m, h, d: m.score(h.buyers(d), h, as_of=d), lambda m, h, d: behaviour.measure(m, h, as_of=d)),
+    "behaviour": Kind(
+        lambda h, d: Behaviour.fit(h, as_of=d), lambda m, h, d: m.score(h.buyers(d), h, as_of=d), lambda m, h, d: behaviour.measure(m, h, as_of=d)
+    ),
     "forecast": Kind(lambda h, d: Forecast.fit(h, as_of=d), lambda m, h, d: m.score("all"), lambda m, h, d: forecast.measure(h, as_of=d)),
     "risk": Kind(lambda h, d: Risk.fit(h, as_of=d), lambda m, h, d: m.score(h, as_of=d), lambda m, h, d: risk.measure(m, h, as_of=d)),
 }
@@ -323,7 +325,9 @@ def test_a_week_that_is_not_over_is_not_learned_from(history: History) -> None:
 
 def test_an_offer_pays_least_with_those_who_come_anyway() -> None:
     seen = win_back.Response(1_000, 200, 250, 30)
-    best = {churn: win_back.options(seen, churn=churn, order_cents=9_000, points_worth_cents=500, express_cents=795)[0].net_cents for churn in (0.02, 0.5, 0.98)}
+    best = {
+        churn: win_back.options(seen, churn=churn, order_cents=9_000, points_worth_cents=500, express_cents=795)[0].net_cents for churn in (0.02, 0.5, 0.98)
+    }
     assert best[0.5] > best[0.02] and best[0.5] > best[0.98]
 
 

@@ -11,7 +11,9 @@ from analytics.taste import HALF_LIFE_DAYS, WEIGHTS, of_events, packed, unpacked
 
 START = datetime(2026, 1, 1)
 EVENT = st.tuples(
-    st.sampled_from(sorted(WEIGHTS)), st.lists(st.floats(-1, 1), min_size=3, max_size=3), st.integers(0, 400 * 24).map(lambda hours: START + timedelta(hours=hours))
+    st.sampled_from(sorted(WEIGHTS)),
+    st.lists(st.floats(-1, 1), min_size=3, max_size=3),
+    st.integers(0, 400 * 24).map(lambda hours: START + timedelta(hours=hours)),
 )
 
 

@@ -127,7 +127,15 @@ def test_an_order_lowers_the_chance_of_leaving_within_a_second(web: TestClient, 
     with fresh_desk.database.read() as session:
         before = session.get(MemberScore, who)
     tell(web, admin, view({"member_id": who}))
-    order = {"kind": "order", "member": {"member_id": who}, "product_id": "P-1001", "order_id": "WEB-1", "price": "19.90", "quantity": 2, "at": "2026-11-22T09:30:00+00:00"}
+    order = {
+        "kind": "order",
+        "member": {"member_id": who},
+        "product_id": "P-1001",
+        "order_id": "WEB-1",
+        "price": "19.90",
+        "quantity": 2,
+        "at": "2026-11-22T09:30:00+00:00",
+    }
     begun = time.perf_counter()
     told = tell(web, admin, order)["events"][0]
     assert time.perf_counter() - begun < 1.0, "an event counts within a second"
@@ -141,7 +149,11 @@ def test_an_order_lowers_the_chance_of_leaving_within_a_second(web: TestClient, 
 
 
 def test_what_was_looked_at_is_suggested(web: TestClient, admin: dict[str, str], fresh_desk: Any) -> None:
-    tell(web, admin, *(view({"member_id": "M-10005"}, product_id="P-1200", kind=kind, at=f"2026-11-22T0{n}:00:00Z") for n, kind in enumerate(("view", "view", "cart"))))
+    tell(
+        web,
+        admin,
+        *(view({"member_id": "M-10005"}, product_id="P-1200", kind=kind, at=f"2026-11-22T0{n}:00:00Z") for n, kind in enumerate(("view", "view", "cart"))),
+    )
     with fresh_desk.database.read() as session:
         told = scoring.suggest(session, fresh_desk.fitted, fresh_desk.lake, "M-10005", today=fresh_desk.today, limit=400, which="all")
     mine = next(s for s in told if s.product_id == "P-1200")
@@ -149,7 +161,12 @@ def test_what_was_looked_at_is_suggested(web: TestClient, admin: dict[str, str],
 
 
 def test_a_taste_kept_event_by_event_is_the_one_worked_out_from_all(web: TestClient, admin: dict[str, str], fresh_desk: Any) -> None:
-    tell(web, admin, view({"member_id": "M-10006"}), view({"member_id": "M-10006"}, kind="review", rating=5, text="a lovely warm lamp", product_id="P-1040", at="2026-11-22T12:00:00Z"))
+    tell(
+        web,
+        admin,
+        view({"member_id": "M-10006"}),
+        view({"member_id": "M-10006"}, kind="review", rating=5, text="a lovely warm lamp", product_id="P-1040", at="2026-11-22T12:00:00Z"),
+    )
     with fresh_desk.database.read() as session:
         step_by_step = session.get(MemberTaste, "M-10006")
     fresh_desk.knowing.keep_all_tastes()

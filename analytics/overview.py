@@ -28,7 +28,7 @@ def tables(history: History, fitted: Fitted, scores: pd.DataFrame, *, groups: pd
         "segments": groups.drop(columns=["traits"], errors="ignore"),
         "segment_map": segment_map(rows, fitted),
         "rfm": _rfm_grid(rows),
-        "churn_by_tier": _by_tier(told),
+        "churn_by_tier": _by_tier(told, next(iter(fitted.tiers.marks)) if fitted.tiers else "none"),
         "value_by_tenth": _tenths(told),
         "demand": _demand(fitted, "all", "category:"),
         "points": _demand(fitted, "points"),
@@ -75,9 +75,9 @@ def _rfm_grid(rows: pd.DataFrame) -> pd.DataFrame:
     return grid.groupby(["R", "F"]).agg(members=("M", "size"), spend=("spend", "mean")).reset_index()
 
 
-def _by_tier(told: pd.DataFrame) -> pd.DataFrame:
-    """Mean chance of leaving, its quartiles, members and spend at stake by tier."""
-    known = told.dropna(subset=["churn"]).assign(tier=told["tier"].replace("", "none"))
+def _by_tier(told: pd.DataFrame, lowest: str) -> pd.DataFrame:
+    """Mean chance of leaving, its quartiles, members and spend at stake by tier; whoever never rose is in the lowest."""
+    known = told.dropna(subset=["churn"]).assign(tier=told["tier"].replace("", lowest))
     if not len(known):
         return pd.DataFrame()
     known["stake"] = known["churn"] * known["value_cents"].fillna(0) / 100

@@ -56,11 +56,11 @@ class Recommender:
     order: Trees | None = None
 
     @classmethod
-    def fit(cls, history: History, *, as_of: date, vectors: Mapping[str, Any] | None = None) -> "Recommender":
-        """Learn from days whose 30 days had passed by `as_of`, then take the signals of the day itself."""
+    def fit(cls, history: History, *, as_of: date, vectors: Mapping[str, Any] | None = None, cuts: int = _CUTS) -> "Recommender":
+        """Learn from up to `cuts` days whose 30 days had passed by `as_of`, then take the signals of the day itself."""
         bought, looked = history.purchases(as_of), history.looks(as_of)
         tables = [
-            _learned_from(bought, looked, day_number(cut), vectors) for cut in history.cuts(as_of, days=HORIZON_DAYS, most=_CUTS, step=_STEP, least_past=60)
+            _learned_from(bought, looked, day_number(cut), vectors) for cut in history.cuts(as_of, days=HORIZON_DAYS, most=cuts, step=_STEP, least_past=60)
         ]
         tables = [table for table in tables if table[1].any()]
         signals = Signals.fit(bought, now=day_number(as_of), vectors=vectors) if len(bought) else None

@@ -37,6 +37,8 @@ Progress = Callable[[str], None]
 # Views and the like stay this long in the record before they move to the lake.
 _SETTLE_AFTER_DAYS = 2
 _AT_ONCE = 5_000
+# The ranker that is measured for its card learns from fewer days than the one that serves: the card errs on the careful side.
+_CUTS_FOR_A_CARD = 3
 NAMES = (recommender.NAME, churn.NAME, lifetime_value.NAME, tiers.NAME, segments.NAME, behaviour.NAME, forecast.NAME, risk.NAME)
 
 
@@ -147,7 +149,7 @@ def measured(
     back(
         recommender.NAME,
         recommender.HORIZON_DAYS,
-        lambda d: (lambda m: m if m.signals is not None else None)(Recommender.fit(history, as_of=d, vectors=vectors)),
+        lambda d: (lambda m: m if m.signals is not None else None)(Recommender.fit(history, as_of=d, vectors=vectors, cuts=_CUTS_FOR_A_CARD)),
         lambda m, d: recommender.measure(m, history, as_of=d),
     )
     return told

@@ -359,6 +359,13 @@ def _knowing_routes(app: FastAPI) -> None:
         _staff(caller)
         return [asdict(card) for card in desk.shelf.cards()]
 
+    @app.post("/api/v1/models/renew", tags=["staff"])
+    def renew(caller: Asking, desk: TheDesk) -> dict[str, str]:
+        """Answer from the models on the shelf now; a training in another process calls this when it is done."""
+        if caller.role is not Role.ADMIN:
+            raise NotAllowed("Only an admin may renew the models.")
+        return {"version": desk.renew_models()}
+
     @app.get("/api/v1/models/report", tags=["staff"], response_class=HTMLResponse)
     def report(caller: Asking, desk: TheDesk) -> HTMLResponse:
         """The cards as a page with plots; it needs no other host."""

@@ -41,7 +41,7 @@ from retrieval.embed import SentenceVectors
 from retrieval.index import Changes, Index, readable
 from retrieval.search import Search
 from retrieval.words import has_han
-from tools import insight, knowledge, marketer, member, orders, products, rights, savings, service, support, tickets
+from tools import insight, knowledge, marketer, member, orders, outlook, products, rights, savings, service, support, tickets
 from tools.bench import Means
 from tools.gateway import Gateway, clean
 
@@ -49,7 +49,7 @@ log = logging.getLogger("patron.desk")
 # BM25 from which words name an article rather than share a syllable with one.
 _NAMED_EN, _NAMED_ZH = 4.0, 7.0
 # Importing a tools module declares its tools.
-DECLARED = (insight, knowledge, marketer, member, orders, products, rights, savings, service, support, tickets)
+DECLARED = (insight, knowledge, marketer, member, orders, outlook, products, rights, savings, service, support, tickets)
 
 
 def utc_now() -> datetime:
@@ -60,8 +60,8 @@ def utc_now() -> datetime:
 class Desk:
     """One shop, opened. Close it to give the index's directory back."""
 
-    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = utc_now) -> None:
-        """Open the record, the index and the models of a home folder."""
+    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = utc_now, index_folder: Path | None = None) -> None:
+        """Open the record, the index and the models of a home folder; another `index_folder` leaves the home's to its owner."""
         self.settings, self.now = settings, now
         settings.home.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.record_url())
@@ -69,7 +69,7 @@ class Desk:
         self.rules = settings.program()
         self._fixed_day = settings.fixed_day()
         self.embed = SentenceVectors(settings.embedding_model)
-        self.index = Index(settings.home / "index", self.embed, url=settings.chroma_url)
+        self.index = Index(index_folder or settings.home / "index", self.embed, url=settings.chroma_url)
         self.search = Search(self.index)
         self.shelf, self.lake = Shelf(settings.home / "shelf"), settings.home / "lake"
         self.fitted: Fitted | None = training.from_shelf(self.shelf)
@@ -203,6 +203,12 @@ class Desk:
         self.router = self._load_router()
         self.model = self._chat_model()
         return self.shelf.cards()
+
+    def renew_models(self) -> str:
+        """Answer from what the last training left on the shelf; returns its version, empty before any."""
+        self.fitted = training.from_shelf(self.shelf)
+        self.knowing.renew()
+        return self.fitted.version if self.fitted else ""
 
     def product_vectors(self) -> dict[str, Any]:
         """What each product's text means, by product id."""

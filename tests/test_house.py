@@ -103,12 +103,12 @@ def test_the_readmes_commands_exist() -> None:
 
 
 def test_no_file_names_a_registry_or_a_place_of_this_machine() -> None:
-    for path in [ROOT / "requirements.lock", ROOT / "pyproject.toml", ROOT / "Makefile", ROOT / ".ci" / "run"]:
+    for path in [ROOT / "requirements.lock", ROOT / "requirements-extras.lock", ROOT / "pyproject.toml", ROOT / "Makefile", ROOT / ".ci" / "run"]:
         assert not re.search(r"https?://|file://|--index-url|--find-links", path.read_text(encoding="utf-8")), path.name
 
 
 def test_libraries_named_in_the_project_are_pinned() -> None:
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").lower().replace("_", "-")
+    lock = "\n".join((ROOT / f"requirements{part}.lock").read_text(encoding="utf-8") for part in ("", "-extras")).lower().replace("_", "-")
     pinned = {line.split("==")[0].strip() for line in lock.splitlines() if "==" in line}
     named = re.findall(
         r'"([a-z][\w.-]+)(?:\[\w+\])?"', (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[project.scripts]")[0].split("dependencies = [")[1]

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,13 +103,16 @@ def train(
     measure: Annotated[bool, typer.Option("--measure/--no-measure", help="Measure each model on days held back, for its card; about half of the time.")] = True,
 ) -> None:
     """Learn from the record: features, every model with its card, and scores for all members. A failed training leaves the last good shelf."""
-    if _running(home):
-        console.print("[yellow]The server runs: it answers from the new models after its next start.[/yellow]", highlight=False)
+    running = _running(home)
     started = time.perf_counter()
-    with _desk(home) as desk, _steps() as bar:
+    # A running server owns the search index; learning does not need it.
+    with tempfile.TemporaryDirectory(prefix="patron-train-") as aside, _desk(home, Path(aside) if running else None) as desk, _steps() as bar:
         task = bar.add_task("opening", total=None)
         cards = desk.train(lambda step: bar.update(task, description=step), measure=measure)
         bar.update(task, description="done", total=1, completed=1)
+    if running:
+        _ask_server(running, "POST", "/api/v1/models/renew", None)
+        console.print("The running server answers from the new models.")
     shown = [c for c in cards if c.name not in ("router", "usual")]
     _print_table(
         "On the shelf",
@@ -357,14 +361,14 @@ def list_users(home: Home = _VAR) -> None:
 
 
 @contextmanager
-def _desk(home: Path) -> Iterator["Desk"]:
+def _desk(home: Path, index_folder: Path | None = None) -> Iterator["Desk"]:
     from assistant import settings as configured
     from assistant.desk import Desk
     from members.errors import RuleBroken
     from retrieval.index import IndexBusy
 
     try:
-        desk = Desk(configured.load(home=home))
+        desk = Desk(configured.load(home=home), index_folder=index_folder)
     except IndexBusy as busy:
         raise RuleBroken(f"{busy} `patron index` and `patron search` ask a running server by themselves.") from busy
     try:

@@ -97,13 +97,13 @@ def demand(table: pd.DataFrame, series: str, title: str) -> go.Figure:
     mine = table[table["series"] == series]
     past, ahead = mine.dropna(subset=["pieces"]), mine.dropna(subset=["mean"])
     figure = go.Figure()
-    figure.add_scatter(x=past["week"], y=past["pieces"], line={"color": ACCENT}, hovertemplate="%{x|%Y-%m-%d}: %{y:,.0f}<extra></extra>")
+    figure.add_scatter(x=past["week"], y=past["pieces"], mode="lines", line={"color": ACCENT}, hovertemplate="%{x|%Y-%m-%d}: %{y:,.0f}<extra></extra>")
     if len(ahead):
         last = past.tail(1)
         weeks = [*last["week"], *ahead["week"]]
         middle, low, high = ([*last["pieces"], *ahead[name]] for name in ("mean", "low", "high"))
-        figure.add_scatter(x=[*weeks, *weeks[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=_BAND, line={"width": 0}, hoverinfo="skip")
-        figure.add_scatter(x=weeks, y=middle, line={"color": ACCENT, "dash": "dot"}, hovertemplate="%{x|%Y-%m-%d}: %{y:,.0f}<extra></extra>")
+        figure.add_scatter(x=[*weeks, *weeks[::-1]], y=[*high, *low[::-1]], mode="lines", fill="toself", fillcolor=_BAND, line={"width": 0}, hoverinfo="skip")
+        figure.add_scatter(x=weeks, y=middle, mode="lines", line={"color": ACCENT, "dash": "dot"}, hovertemplate="%{x|%Y-%m-%d}: %{y:,.0f}<extra></extra>")
     return quiet(figure, title).update_layout(height=300).update_yaxes(rangemode="tozero")
 
 
@@ -119,7 +119,7 @@ def churn_gauge(chance: float, language: str) -> go.Figure:
         number={"suffix": "%", "font": {"size": 30}},
         gauge={"axis": {"range": [0, 100], "ticksuffix": "%"}, "bar": {"color": bar}, "bgcolor": "#ece9e2", "borderwidth": 0},
     )
-    return quiet(go.Figure(gauge), say("churn_gauge", language)).update_layout(margin={"l": 28, "r": 28, "t": 48, "b": 8})
+    return quiet(go.Figure(gauge), say("churn_gauge", language)).update_layout(margin={"l": 44, "r": 44, "t": 48, "b": 8})
 
 
 def value_interval(scores: dict[str, Any], sign: str, language: str) -> go.Figure:

@@ -9,7 +9,7 @@ import prompts
 from assistant.desk import Desk
 from assistant.tokens import Tokens
 from prompts import formats
-from tools.insight import flag_facts
+from tools.outlook import flag_facts
 from ui import charts, inbox, insight, look, talk
 from ui import insight_charts as draw
 from ui.words import say, state

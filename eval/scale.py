@@ -60,6 +60,7 @@ def generate(folder: Path, times: int, *, lines: int = LINES, seed: int = 7) -> 
     pq.write_table(pa.Table.from_pandas(table, schema=lake.TABLES["lines"], preserve_index=False), base)
     own = ", ".join(name for name in lake.TABLES["lines"].names if name not in ("member_id", "order_id"))
     with duckdb.connect(":memory:", config={"threads": 2, "preserve_insertion_order": False}) as engine:
+        engine.execute("SET enable_progress_bar = false")
         copies = f"SELECT member_id || '-' || n AS member_id, order_id || '-' || n AS order_id, {own} FROM read_parquet('{base}'), range({times}) AS t(n)"
         engine.execute(f"COPY ({copies}) TO '{first}' (FORMAT parquet)")
         engine.execute(
@@ -98,7 +99,7 @@ def _run(place: str, way: str) -> tuple[float, float, int]:
     folder = Path(place)
     if way == "bare":
         with duckdb.connect(":memory:", config={"threads": 2}) as engine:
-            engine.execute("SELECT 1").fetchall()
+            engine.execute("SET enable_progress_bar = false")
             begun = time.perf_counter()
             query = "SELECT member_id, count(*), sum(cents), max(day) FROM read_parquet(?) GROUP BY member_id"
             found = len(engine.execute(query, [str(lake.path_of(folder, "lines"))]).df())

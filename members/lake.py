@@ -68,6 +68,8 @@ def connect(folder: Path, backend: Any = None) -> Any:
     """
     # A large shop's counting spills to disk rather than grow beyond a small machine.
     backend = backend or ibis.duckdb.connect(memory_limit="3GB", temp_directory=str(folder / ".spill"), preserve_insertion_order=False)
+    if backend.name == "duckdb":
+        backend.raw_sql("SET enable_progress_bar = false")
     for name in TABLES:
         path = path_of(folder, name)
         if not path.is_file():

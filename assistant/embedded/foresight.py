@@ -139,7 +139,7 @@ def _demand(turn: Turn) -> Story:
 def _about_demand(turn: Turn) -> str:
     bare = re.sub(
         r"\b(?:forecasts?|demand|expected?|expecting|predict\w*|projection|project(?:ed)?|sales|selling|sells?|sold|volume|next|coming|weeks?|months?|quarter|days?|run(?:ning)? out|stock[- ]?outs?|last|enough|units?|pieces?|shift|"
-        r"reorder|restock|replenish|numbers?|many|through|before|by|christmas|per|over|until|when)\b|预测|需求|销量|卖多少|能卖|卖完|卖光|断货|脱销|下周|下个?月|未来|接下来|几周|[一二两三四五六七八\d]+(?:个)?(?:周|月|天)|多少件|补货|够不够|够|备货|库存|撑",
+        r"reorder|restock|replenish|numbers?|many|through|before|by|christmas|per|over|until|when)\b|预测|需求|销量|多少|卖多少|能卖|卖完|卖光|断货|脱销|下周|下个?月|未来|接下来|几周|一个月|能卖|卖|[一二两三四五六七八\d]+(?:个)?(?:周|月|天)|多少件|补货|够不够|够|备货|库存|撑",
         " ",
         turn.text,
         flags=re.IGNORECASE,

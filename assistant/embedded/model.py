@@ -211,6 +211,9 @@ class EmbeddedModel(BaseChatModel):
             return guesses
         if best.label in _ASKED_ABOUT and not (turn.slots.order_ids or turn.slots.member_ids) and asks_rule(text):
             return [Guess("ask_policy", best.chance), *guesses]
+        if best.label == "audience_count" and re.search(r"特点|特征|什么样的人|是什么样|\bdescribe\b|what are .{0,30} like|characteri", text):
+            # What they are like is asked of a group, how many of an audience.
+            return [Guess("segment_overview", best.chance), *guesses]
         if best.label == "cancel_order" and re.search(r"退(?!款|订)", text) and not re.search(r"取消|别发|没发|不要发|cancel", text):
             return [Guess("return_item", best.chance), *guesses]
         if best.label in ("coupons", "apply_coupon") and re.search(r"\b(?:most|best|biggest|saves?)\b|划算|最省|划得来|最合适|最好", text):

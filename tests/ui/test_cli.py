@@ -55,7 +55,7 @@ def test_a_shop_of_ones_own_from_its_files_to_a_conversation(patron: Patron, own
     assert again.code == 0
 
     trained = patron("train", "--home", own_home)
-    assert trained.code == 0 and "recommender" in trained.out and "router" in trained.out
+    assert trained.code == 0 and "recommender" in trained.out
     indexed = patron("index", "--home", own_home)
     assert indexed.code == 0 and re.search(r"products\D+3\D+0\D+0\D+0", indexed.out)
     assert re.search(r"products\D+0\D+0\D+0\D+3", patron("index", "--home", own_home).out)
@@ -152,7 +152,12 @@ def test_search_and_index_go_through_the_running_server(patron: Patron, running:
     assert httpx.get(f"http://127.0.0.1:{port}/login").status_code == 200
 
 
-@pytest.mark.parametrize("words", [("train",), ("chat", "--as", "lina", "--say", "hello"), ("serve", "--port", "1")], ids=["train", "chat", "serve"])
+def test_training_beside_the_server_hands_it_the_new_models(patron: Patron, running: tuple[Path, Any, int]) -> None:
+    ran = patron("train", "--no-measure", "--home", running[0])
+    assert ran.code == 0 and "answers from the new models" in ran.out
+
+
+@pytest.mark.parametrize("words", [("chat", "--as", "lina", "--say", "hello"), ("serve", "--port", "1")], ids=["chat", "serve"])
 def test_what_would_open_the_index_a_second_time_refuses_with_the_reason(patron: Patron, running: tuple[Path, Any, int], words: tuple[str, ...]) -> None:
     ran = patron(*words, "--home", running[0])
     assert ran.code == 2 and "server" in ran.out and "Traceback" not in ran.out

@@ -24,7 +24,7 @@ WEEKS_AHEAD = 8
 _YEAR_WEEKS = 52
 _LEVEL = 80
 # A product sold in fewer weeks has no rhythm to learn: it is told by the mean of its recent weeks.
-_FEWEST_WEEKS = 6
+_FEWEST_WEEKS = 10
 _MOST_PRODUCTS = 1_500
 _ORIGINS, _MANY = 4, 20
 SERIES = ["series", "week", "pieces"]
@@ -48,10 +48,12 @@ class Forecast:
             return None
         ahead, methods, errors = [], {}, {}
         for kind, mine in past.groupby(past["series"].str.partition(":")[0]):
+            if not len(_long_enough(mine)):
+                continue
             chosen, told = _choose(mine)
             methods[str(kind)], errors[str(kind)] = chosen, told
             ahead.append(_with_bounds(_ahead(mine, [chosen], WEEKS_AHEAD).rename(columns={chosen: "mean"}), mine, chosen))
-        return cls(as_of, pd.concat(ahead, ignore_index=True), past, methods, errors)
+        return cls(as_of, pd.concat(ahead, ignore_index=True), past, methods, errors) if ahead else None
 
     def score(self, series: str) -> pd.DataFrame:
         """The coming weeks of one series: week (its Monday), mean, low, high; empty for one that never sold."""
@@ -127,6 +129,8 @@ def _choose(past: pd.DataFrame) -> tuple[str, dict[str, float]]:
     before, after = past[past["week"] <= cut], past[past["week"] > cut]
     season = _season(before)
     able = [name for name in METHODS if (name != "seasonal naive" or season > 1) and (name != "theta" or past["series"].nunique() <= 60)]
+    if not len(_long_enough(before)):
+        return "recent mean", {}
     told = after.merge(_ahead(before, able, held), on=["series", "week"])
     errors = {name: _mase(told, before, name, season) for name in able}
     known = {name: error for name, error in errors.items() if not np.isnan(error)}
@@ -138,6 +142,9 @@ def _ahead(past: pd.DataFrame, names: list[str], weeks: int) -> pd.DataFrame:
     from statsforecast import StatsForecast
     from statsforecast.models import CrostonSBA, DynamicOptimizedTheta, Naive, SeasonalNaive, SimpleExponentialSmoothingOptimized, WindowAverage
 
+    past = _long_enough(past)
+    if not len(past):
+        return pd.DataFrame(columns=["series", "week", *names])
     length = int(past.groupby("series").size().min())
     make = {
         "smoothing": lambda: SimpleExponentialSmoothingOptimized(alias="smoothing"),
@@ -185,6 +192,11 @@ def _steps(past: pd.DataFrame) -> pd.Series:
     """The mean step from one week to the next of each series; NaN where it never moved."""
     moved = past.sort_values("week").groupby("series")["pieces"].agg(lambda pieces: float(np.abs(np.diff(pieces)).mean()) if len(pieces) > 1 else np.nan)
     return moved.where(moved > 0)
+
+
+def _long_enough(past: pd.DataFrame) -> pd.DataFrame:
+    """The series with weeks enough for every method; the others have nothing to go on with."""
+    return past[past.groupby("series")["week"].transform("size") >= _FEWEST_WEEKS]
 
 
 def _season(past: pd.DataFrame) -> int:

@@ -108,4 +108,4 @@ def _groups(tables: dict[str, Any], sign: str, language: str) -> str:
         )
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     link = f'<p class="soft"><a href="/api/v1/insight/segments.csv" download>{escape(say("csv", language))}</a></p>'
-    return f'<div class="card"><h3>{escape(say("segments", language))}</h3><table class="plain"><tr>{head}</tr>{"".join(rows)}</table>{link}</div>'
+    return f'<div class="card"><h3>{escape(say("segments", language))}</h3><div class="wide"><table class="plain"><tr>{head}</tr>{"".join(rows)}</table></div>{link}</div>'

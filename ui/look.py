@@ -40,6 +40,7 @@ footer { display: none !important; }
 .card h3 { margin: 0 0 2px; font-size: 1.1rem; color: var(--ink); } .card .soft, .soft { color: var(--soft); font-size: .92rem; }
 .card .big { font-size: 1.7rem; font-weight: 600; color: var(--ink); }
 .progress { height: 8px; background: #ece9e2; border-radius: 6px; overflow: hidden; margin: 8px 0 4px; } .progress i { display: block; height: 100%; background: var(--accent); }
+.wide { overflow-x: auto; }
 .goods { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 12px; }
 .goods .one { background: #fff; border: 1px solid var(--line); border-radius: 14px; padding: 10px 12px 12px; font-size: .92rem; color: var(--ink); }
 .goods svg { width: 100%; height: 84px; border-radius: 10px; display: block; margin-bottom: 8px; } .goods b { display: block; line-height: 1.3; } .goods .price { font-weight: 600; color: var(--accent); }

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 from sqlmodel import select
 
 from eval import tau_world
@@ -198,7 +199,7 @@ def now() -> datetime:
 def _means(rules: Program) -> Means:
     """What the service tools need: rules and a day; nothing is searched or written here."""
     silent: Any = SimpleNamespace(entry=lambda kind, id: None)
-    return Means(rules=rules, today=DAY, search=silent, recommender=SimpleNamespace(), write=lambda facts: [])  # type: ignore[arg-type]
+    return Means(rules=rules, today=DAY, search=silent, lake=Path(), fitted=None, groups=lambda: pd.DataFrame(), write=lambda facts: [])  # type: ignore[arg-type]
 
 
 def run(world: World, wanted: list[Task], reference: dict[str, Any] | None, export: Path | None, progress: Callable[[int], None]) -> list[Done]:

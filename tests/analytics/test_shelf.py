@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics.recommender import Recommender
 from analytics.shelf import Card, Shelf, today_version
+from analytics.win_back import Response
 
 CARD = Card("churn", "1", "orders until 2026-06-01", "2026-06-01", 100, {"auc": 0.8}, "first")
 
@@ -18,7 +18,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def test_a_model_comes_back_with_its_card(shelf: Shelf) -> None:
-    model = Recommender(["a"], {"a": [("b", 0.5)]}, [("a", 1.0)])
+    model = Response(100, 20, 30, 4)
     shelf.save(model, CARD)
     assert shelf.load("churn") == model
     assert shelf.card("churn") == CARD

@@ -114,7 +114,7 @@ def test_ratings_of_a_product_are_the_mean_of_its_reviews(shop: Any) -> None:
 def test_every_event_is_somebodys_and_about_a_product(shop: Any, joined: dict[str, date]) -> None:
     from pyarrow import dataset
 
-    table = dataset.dataset(shop.lake, format="parquet").to_table().to_pydict()
+    table = dataset.dataset(sorted(str(path) for path in shop.lake.glob("*.parquet")), format="parquet").to_table().to_pydict()
     products = {row["id"] for row in _rows(shop, Product)}
     names = lake.SCHEMA.names
     assert set(table[names[0]]) <= set(joined) and set(table[names[2]]) <= products

@@ -27,6 +27,8 @@ from members.tables import (
     Conversation,
     Coupon,
     Member,
+    MemberScore,
+    MemberTaste,
     Message,
     Order,
     OrderEvent,
@@ -36,6 +38,7 @@ from members.tables import (
     ReturnLine,
     ReturnRequest,
     Review,
+    ShopEvent,
     Ticket,
     TierChange,
 )
@@ -161,6 +164,11 @@ def _everything(world: Any) -> None:
         mine = accounts.create(session, "m1", "long enough 1", Role.MEMBER, member_id="M1")
         staff = accounts.create(session, "ann", "long enough 1", Role.SUPPORT)
         timeline.note(session, session.get_one(Order, "O1"), "note", on=TODAY, actor=Actor())
+    world.add(
+        ShopEvent(key="e", member_id="M1", kind="view", product_id="board", at=at),
+        MemberScore(member_id="M1", as_of=TODAY, version="v", churn=0.5),
+        MemberTaste(member_id="M1", vectors="v", vector=b"\xff\x00", weight=1.0, at=at),
+    )
     world.add(Conversation(id="T1", account_id=mine.id, member_id="M1"), Message(conversation_id="T1", position=1, kind="human", content="I am Ada"))
     for account_id, approval_id in ((mine.id, "a"), (staff.id, "b")):
         frozen: dict[str, Any] = {"conversation_id": "T1", "tool": "x", "digest": "d", "created_at": at, "expires_at": at}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import recommender
+from analytics import scoring
 from assistant.desk import Desk
 from members.access import Caller, Role
 
@@ -93,7 +93,7 @@ def test_the_price_is_the_cheapest_variant_one_can_buy(desk: Desk, got: Got) -> 
 def test_the_reason_of_a_suggestion_is_true(desk: Desk, got: Got, member_id: str) -> None:
     said = got(Caller("a", Role.MEMBER, member_id), "recommend_for_me")
     with desk.database.read() as session:
-        bought = recommender.history(session, member_id)
+        bought, _ = scoring.past(session, desk.lake, member_id, today=desk.today)
     days: dict[str, list[date]] = {}
     for product_id, day in bought:
         days.setdefault(product_id, []).append(day)

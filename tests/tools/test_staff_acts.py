@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from sqlmodel import SQLModel, col, select
 
@@ -38,7 +39,7 @@ class Desk:
     def __init__(self, database: Database) -> None:
         self.database, self.rules, self.clock = database, program.load(), [NOW]
         silent: Any = SimpleNamespace(entry=lambda kind, id: None)
-        self.means = Means(rules=self.rules, today=TODAY, search=silent, recommender=SimpleNamespace(), write=lambda facts: [])  # type: ignore[arg-type]
+        self.means = Means(rules=self.rules, today=TODAY, search=silent, lake=Path(), fitted=None, groups=lambda: pd.DataFrame(), write=lambda facts: [])  # type: ignore[arg-type]
         self.add(
             Product(id="board"),
             Variant(id="white", product_id="board", price_cents=1000, stock=9),

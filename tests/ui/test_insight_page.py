@@ -43,6 +43,15 @@ def test_the_page_reads_in_chinese(visit: Visit) -> None:
     expect(page.locator("#insight-groups")).to_contain_text("会员分群")
 
 
+@pytest.mark.xfail(reason="the insight tab is wider than a phone: measured 425 to 567 at 390", strict=False)
+def test_the_page_reads_in_chinese_on_a_phone(visit: Visit) -> None:
+    page = open_insight(visit, width=390)
+    page.locator("#language").get_by_text("中文").click()
+    expect(page.locator("#insight-groups")).to_contain_text("会员分群")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 392, f"the page is {wide} wide"
+
+
 def test_a_member_shows_risk_worth_reasons_and_a_way_through_the_tiers(visit: Visit, faced: Desk) -> None:
     page = visit("support", "/support")
     find(page, "M-10001")

@@ -7,6 +7,7 @@ A page opens for its role (and for admin); anybody else is sent to sign in.
 import logging
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import gradio as gr
@@ -35,7 +36,8 @@ def build(desk: Desk) -> FastAPI:
     builders = {"/member": member_chat.build, "/marketer": marketer_studio.build, "/support": support_desk.build}
     for path, builder in builders.items():
         page = builder(desk, app.state.tokens)
-        app = gr.mount_gradio_app(app, page, path, theme=look.THEME, css=look.CSS, footer_links=[], show_error=False, ssr_mode=False, max_file_size="1mb")
+        dress: dict[str, Any] = {"theme": look.THEME, "css": look.CSS, "head": look.PHONE, "footer_links": []}
+        app = gr.mount_gradio_app(app, page, path, **dress, show_error=False, ssr_mode=False, max_file_size="1mb")
     app.add_middleware(_Doors, desk=desk, tokens=app.state.tokens)
     return app
 

@@ -59,8 +59,18 @@ footer { display: none !important; }
 table.plain { width: 100%; border-collapse: collapse; font-size: .92rem; color: var(--ink); border: 0 !important; } table.plain tr { border: 0 !important; } table.plain td, table.plain th { text-align: left; padding: 6px 8px !important; border: 0 !important; border-bottom: 1px solid var(--line) !important; vertical-align: top; } table.plain td:first-child { white-space: nowrap; }
 :focus-visible { outline: 3px solid #86c5b3 !important; outline-offset: 1px; }
 .card { overflow-x: auto; } .js-plotly-plot, .plot-container { max-width: 100%; overflow: hidden; }
-@media (max-width: 700px) { #orders .card, #profile .card, .js-plotly-plot { max-width: calc(100vw - 96px); overflow-x: auto; } html, body, .gradio-container { overflow-x: hidden !important; max-width: 100vw !important; } .gradio-container { padding: 6px !important; } .goods { grid-template-columns: 1fr 1fr; } }
+@media (max-width: 700px) { #orders .card, #profile .card, .js-plotly-plot { max-width: calc(100vw - 96px); overflow-x: auto; } .goods { grid-template-columns: 1fr 1fr; } }
 """
+
+# In the page's head: Gradio writes a media rule of its own stylesheet for what lies within the container alone, not for the container.
+PHONE = """<style>
+@media (max-width: 700px) {
+  .gradio-container { max-width: 100vw !important; padding: 6px !important; }
+  .gradio-container .main, .gradio-container main, .gradio-container .wrap, .gradio-container .column, .gradio-container .row,
+  .gradio-container .tabs, .gradio-container .tabitem, .gradio-container .block { min-width: 0 !important; max-width: 100%; }
+  .gradio-container .row > .column { flex: 1 1 100% !important; }
+}
+</style>"""
 
 # One line drawing a category on a tinted ground, so that a card has a picture without any host.
 _DRAWINGS = {

@@ -67,6 +67,8 @@ MEMBER_CALLS: list[tuple[str, dict[str, Any]]] = [
     *(("product_details", {"product": name}) for name in ("P-1177", "P-1001", "P-1340", "a used car")),
     ("recommend_for_me", {}),
     ("recommend_for_me", {"max_price": 0.5}),
+    ("buy_again", {}),
+    *(("similar_products", asked) for asked in ({"product": "P-1001"}, {"product": "P-1001", "max_price": 0.5}, {"product": "a used car"})),
     *(("ask_policy", {"question": question}) for question in ("how long do I have to return something", "积分会过期吗", "asdf qwer")),
 ]
 STAFF_CALLS: dict[str, list[tuple[str, dict[str, Any]]]] = {
@@ -77,6 +79,13 @@ STAFF_CALLS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("member_orders", {"who": "M-10001"}),
         ("member_orders", {"who": "M-10001", "status": "processed"}),
         ("product_details", {"product": "P-1177"}),
+        *((tool, {"who": f"M-{10001 + n}"}) for tool in ("churn_risk", "lifetime_value", "next_purchase", "why", "win_back_offer") for n in range(0, 150, 29)),
+        *(("why", {"who": "M-10001", "score": score}) for score in ("value", "tier", "segment")),
+        ("compare_members", {"who": ["M-10001", "M-10002", "M-10030"]}),
+        *(("at_risk_members", asked) for asked in ({}, {"from_percent": 10, "limit": 20}, {"tier": "diamond"}, {"city": "London", "from_percent": 20})),
+        *(("segment_overview", asked) for asked in ({}, {"segment": "sleeping"}, {"segment": "astronauts"})),
+        *(("risk_flags", asked) for asked in ({}, {"who": "M-10001"}, {"kind": "returns"}, {"kind": "points_burst"})),
+        *(("forecast_demand", asked) for asked in ({}, {"product": "tea"}, {"product": "points", "weeks": 8}, {"product": "P-1001"})),
     ],
     "marketer": [
         *(

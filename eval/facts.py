@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from assistant.desk import Desk
 from members import audience, changes, coupons, ledger, orders, people, privacy, program, returns, timeline
+from members.conditions import Conditions
 from members.replay import histories
 from members.tables import Coupon, Member, Order, OrderLine, Payment, PaymentMethod, Product, ReturnRequest, Ticket, Variant
 from prompts import formats
@@ -179,10 +180,10 @@ _FACTS: dict[str, Callable[[Desk, Session, str, str], str]] = {
     "latest_total": lambda d, s, m, _: _money(d, _latest(s, m).total_cents),
     "name": lambda d, s, m, _: s.get_one(Member, m).name,
     "silver_london_60": lambda d, s, m, _: str(
-        audience.count(s, audience.Conditions(tiers=["silver"], cities=["London"], not_bought_for_days=60), on=d.today).matching
+        audience.count(s, Conditions(tiers=["silver"], cities=["London"], not_bought_for_days=60).where(), on=d.today).matching
     ),
     "silver_shanghai_60": lambda d, s, m, _: str(
-        audience.count(s, audience.Conditions(tiers=["silver"], cities=["Shanghai"], not_bought_for_days=60), on=d.today).matching
+        audience.count(s, Conditions(tiers=["silver"], cities=["Shanghai"], not_bought_for_days=60).where(), on=d.today).matching
     ),
 }
 # Of something named after a full stop.

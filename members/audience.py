@@ -1,78 +1,104 @@
-"""How many members are like this?
+"""How many members are like this, and who of them may be addressed?
 
-Typed conditions become one SQL statement: nothing a model writes is ever part
-of the query text. Counts say who may be addressed, too.
+Conditions (see `conditions`) become one SQL statement: nothing a model writes is
+ever part of the query text. Saved audiences keep every version and are worked
+out anew each time they are used.
 """
 
-from datetime import date, datetime, time, timedelta
-from typing import Any, Literal
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from sqlmodel import Session, and_, case, col, func, not_, or_, select
 
-from members.tables import Campaign, CampaignMember, Consent, Member, Order, OrderLine, Product
+from members.conditions import Channel, Test, Where, everyone, matches, test
+from members.errors import NotFound, RuleBroken
+from members.tables import Audience, Campaign, CampaignMember, Consent, Contact, Member, Product, Ticket, new_id
 
-Channel = Literal["email", "sms", "wechat", "phone", "push"]
+__all__ = [
+    "CONTACT_PAUSE_DAYS",
+    "Channel",
+    "Count",
+    "Removed",
+    "categories",
+    "cities",
+    "count",
+    "ids",
+    "names",
+    "overlap",
+    "removed",
+    "sample",
+    "save",
+    "saved",
+]
 # A member addressed within a week is left alone.
 CONTACT_PAUSE_DAYS = 7
+# By which kind of contact a channel reaches a member; the others need none that is kept here.
+ADDRESSED_BY = {"email": "email", "sms": "phone", "phone": "phone"}
 
 
-class Conditions(BaseModel):
-    """What must be true of a member, all of it; an empty field asks nothing. Money in minor units."""
+class Removed(BaseModel):
+    """Members who match and are not addressed, each for the first reason that holds."""
 
-    model_config = ConfigDict(extra="forbid")
+    without_consent: int = 0
+    no_address: int = 0
+    contacted_this_week: int = 0
+    open_complaint: int = 0
 
-    tiers: list[str] = Field(default_factory=list, max_length=10, description="tier keys")
-    cities: list[str] = Field(default_factory=list, max_length=20, description="city names as the shop writes them")
-    languages: list[Literal["en", "zh"]] = Field(default_factory=list, max_length=2)
-    categories: list[str] = Field(default_factory=list, max_length=20, description="bought from any of these product categories")
-    bought_within_days: int | None = Field(default=None, ge=1, le=3650)
-    not_bought_for_days: int | None = Field(default=None, ge=1, le=3650)
-    spent_at_least_cents: int | None = Field(default=None, ge=0)
-    spent_at_most_cents: int | None = Field(default=None, ge=0)
-    spent_within_days: int = Field(default=365, ge=1, le=3650)
-    joined_within_days: int | None = Field(default=None, ge=1, le=3650)
-    consent: Channel | None = Field(default=None, description="only those who agreed to this channel")
+    @property
+    def all(self) -> int:
+        """How many are left out."""
+        return self.without_consent + self.no_address + self.contacted_this_week + self.open_complaint
 
 
 class Count(BaseModel):
-    """How many match, and how many of them may be addressed on the channel today."""
+    """How many match, how many of them may be addressed on the channel today, and why the others may not."""
 
     matching: int
     without_consent: int
+    no_address: int
     contacted_this_week: int
+    open_complaint: int
     reachable: int
     members_in_all: int
 
 
-def count(session: Session, conditions: Conditions, *, on: date) -> Count:
-    """Count the members who match; reachable leaves out refusals and the recently addressed."""
-    test = _matches(conditions, on)
-    agreed = _agreed(conditions.consent)
-    recent = _contacted(on)
+def count(session: Session, where: Where, *, on: date, channel: str | None = None) -> Count:
+    """Count the members who match, and who of them may be addressed on a channel (any, when none is named)."""
+    left_out = _reasons(channel, on)
     row = session.exec(
-        select(
-            func.count(),
-            func.coalesce(func.sum(case((not_(agreed), 1), else_=0)), 0),
-            func.coalesce(func.sum(case((and_(agreed, recent), 1), else_=0)), 0),
-        )
+        select(func.count(), *(func.coalesce(func.sum(case((reason, 1), else_=0)), 0) for reason in left_out.values()))  # type: ignore[call-overload]
         .select_from(Member)
-        .where(test)
+        .where(matches(where, on))
     ).one()
-    everyone = session.exec(select(func.count()).select_from(Member).where(col(Member.left_on).is_(None))).one()
-    matching, refused, contacted = (int(value) for value in row)
-    return Count(
-        matching=matching,
-        without_consent=refused,
-        contacted_this_week=contacted,
-        reachable=matching - refused - contacted,
-        members_in_all=everyone,
-    )
+    matching, *refused = (int(value) for value in row)
+    told = dict(zip(left_out, refused, strict=True))
+    in_all = session.exec(select(func.count()).select_from(Member).where(col(Member.left_on).is_(None))).one()
+    return Count(matching=matching, **told, reachable=matching - sum(refused), members_in_all=in_all)
 
 
-def sample(session: Session, conditions: Conditions, *, on: date, limit: int = 5) -> list[Member]:
+def removed(session: Session, where: Where, *, on: date, channel: str | None = None) -> Removed:
+    """Who matches and is left out, by reason."""
+    return Removed(**count(session, where, on=on, channel=channel).model_dump(include=set(Removed.model_fields)))
+
+
+def ids(session: Session, where: Where, *, on: date, channel: str | None = None, addressed: bool = False) -> list[str]:
+    """Ids of the members who match, in order; `addressed` leaves out whoever may not be addressed."""
+    tests = [matches(where, on)]
+    if addressed:
+        tests += [not_(reason) for reason in _reasons(channel, on).values()]
+    return list(session.exec(select(Member.id).where(and_(*tests)).order_by(col(Member.id))))
+
+
+def sample(session: Session, where: Where, *, on: date, limit: int = 5) -> list[Member]:
     """A few who match, the same few every time."""
-    return list(session.exec(select(Member).where(_matches(conditions, on)).order_by(col(Member.id)).limit(limit)))
+    return list(session.exec(select(Member).where(matches(where, on)).order_by(col(Member.id)).limit(limit)))
+
+
+def overlap(session: Session, where: Where, other: Where, *, on: date) -> int:
+    """How many match both."""
+    return session.exec(select(func.count()).select_from(Member).where(matches(where, on), matches(other, on))).one()
 
 
 def cities(session: Session) -> list[str]:
@@ -86,71 +112,90 @@ def categories(session: Session) -> list[str]:
     return list(session.exec(select(Product.category).where(Product.category != "").distinct().order_by(Product.category)))
 
 
-# --- conditions as SQL ------------------------------------------------------------------
+# --- saved audiences --------------------------------------------------------------------
 
 
-def _matches(c: Conditions, on: date) -> Any:
-    tests: list[Any] = [col(Member.left_on).is_(None)]
-    if c.tiers:
-        tests.append(col(Member.tier).in_(c.tiers))
-    if c.cities:
-        tests.append(func.lower(Member.city).in_([city.strip().lower() for city in c.cities]))
-    if c.languages:
-        tests.append(col(Member.language).in_(c.languages))
-    if c.categories:
-        tests.append(col(Member.id).in_(_buyers(c.categories, on)))
-    if c.bought_within_days:
-        tests.append(col(Member.id).in_(_ordered_since(on, c.bought_within_days)))
-    if c.not_bought_for_days:
-        tests.append(col(Member.id).not_in(_ordered_since(on, c.not_bought_for_days)))
-    if c.joined_within_days:
-        tests.append(col(Member.joined_on) > on - timedelta(days=c.joined_within_days))
-    if c.spent_at_least_cents is not None or c.spent_at_most_cents is not None:
-        tests.append(_spent_between(c, on))
-    return and_(*tests)
-
-
-def _ordered_since(on: date, days: int) -> Any:
-    counted = and_(_ordered_within(on, days), Order.status != "cancelled", col(Order.member_id).is_not(None))
-    return select(Order.member_id).where(counted)
-
-
-def _ordered_within(on: date, days: int) -> Any:
-    start, end = datetime.combine(on - timedelta(days=days - 1), time.min), datetime.combine(on + timedelta(days=1), time.min)
-    return and_(col(Order.ordered_at) >= start, col(Order.ordered_at) < end)
-
-
-def _buyers(categories: list[str], on: date) -> Any:
-    # A world without dates has buyers, too.
-    by_then = or_(col(Order.ordered_at).is_(None), col(Order.ordered_at) < datetime.combine(on + timedelta(days=1), time.min))
-    lines = select(Order.member_id).join(OrderLine, col(OrderLine.order_id) == Order.id).join(Product, col(Product.id) == OrderLine.product_id)
-    return lines.where(col(Product.category).in_(categories), Order.status != "cancelled", col(Order.member_id).is_not(None), by_then)
-
-
-def _spent_between(c: Conditions, on: date) -> Any:
-    # Net of goods given back; no order in the window counts as nothing spent.
-    net = func.sum((OrderLine.quantity - OrderLine.returned) * OrderLine.unit_price_cents)
-    paid = (
-        select(net)
-        .join(Order, col(Order.id) == OrderLine.order_id)
-        .where(Order.member_id == Member.id, OrderLine.kind == "product", Order.status != "cancelled", _ordered_within(on, c.spent_within_days))
-        .correlate(Member)
-        .scalar_subquery()
+def save(session: Session, name: str, where: Where, *, channel: str | None, by: str, now: datetime) -> Audience:
+    """Keep an audience under a name; the same name again is its next version. Raises RuleBroken for conditions that ask nothing."""
+    if where == everyone():
+        raise RuleBroken("An audience needs at least one condition.", rule="audience_empty")
+    before = saved(session, name)
+    kept = Audience(
+        id=before.id if before else f"A-{new_id()[:6].upper()}",
+        version=before.version + 1 if before else 1,
+        name=before.name if before else name.strip(),
+        conditions=where.model_dump(exclude_none=True, exclude_defaults=True),
+        channel=channel or "",
+        made_by=by,
+        made_at=now,
     )
-    spent = func.coalesce(paid, 0)
-    tests = []
-    if c.spent_at_least_cents is not None:
-        tests.append(spent >= c.spent_at_least_cents)
-    if c.spent_at_most_cents is not None:
-        tests.append(spent <= c.spent_at_most_cents)
-    return and_(*tests)
+    if before and before.conditions == kept.conditions and before.channel == kept.channel:
+        return before
+    session.add(kept)
+    session.flush()
+    return kept
+
+
+def saved(session: Session, named: str, *, version: int | None = None) -> Audience | None:
+    """An audience by name or id, its newest version unless one is named."""
+    wanted = named.strip()
+    query = select(Audience).where(or_(col(Audience.id) == wanted.upper(), func.lower(Audience.name) == wanted.lower()))
+    if version is not None:
+        query = query.where(Audience.version == version)
+    return session.exec(query.order_by(col(Audience.version).desc()).limit(1)).first()
+
+
+def get(session: Session, named: str) -> Audience:
+    """An audience by name or id. Raises NotFound."""
+    found = saved(session, named)
+    if found is None:
+        raise NotFound(f"There is no audience “{named.strip()[:60]}”.", rule="no_such_audience", name=named.strip()[:60])
+    return found
+
+
+def where_of(kept: Audience) -> Where:
+    """The conditions of a saved audience."""
+    return Where.model_validate(kept.conditions)
+
+
+def names(session: Session) -> Sequence[Audience]:
+    """The newest version of every saved audience, the latest first."""
+    newest = select(Audience.id, func.max(Audience.version).label("version")).group_by(Audience.id).subquery()
+    query = select(Audience).join(newest, and_(col(Audience.id) == newest.c.id, col(Audience.version) == newest.c.version))
+    return session.exec(query.order_by(col(Audience.made_at).desc())).all()
+
+
+# --- who may not be addressed -----------------------------------------------------------
+
+
+def _reasons(channel: str | None, on: date) -> dict[str, Any]:
+    """Why a member is left out, in the order asked: each reason without those before it."""
+    tests = {
+        "without_consent": not_(_agreed(channel)),
+        "no_address": _unreachable(channel),
+        "contacted_this_week": _contacted(on),
+        "open_complaint": _complains(),
+    }
+    found: dict[str, Any] = {}
+    for name, reason in tests.items():
+        found[name] = and_(reason, *(not_(before) for before in list(tests.values())[: len(found)]))
+    return found
 
 
 def _agreed(channel: str | None) -> Any:
+    if channel == "in_app":
+        # What stands in the shop's own app is seen by whoever opens it.
+        return col(Member.id).is_not(None)
     if channel is None:
-        any_channel = select(Consent.member_id).where(col(Consent.granted).is_(True))
-        return col(Member.id).in_(any_channel)
-    return col(Member.id).in_(select(Consent.member_id).where(Consent.channel == channel, col(Consent.granted).is_(True)))
+        return col(Member.id).in_(select(Consent.member_id).where(col(Consent.granted).is_(True)))
+    return matches(everyone().model_copy(update={"test": test("consent", any_of=[channel])}), date.min)
+
+
+def _unreachable(channel: str | None) -> Any:
+    kind = ADDRESSED_BY.get(channel or "")
+    if kind is None:
+        return col(Member.id).is_(None)
+    return col(Member.id).not_in(select(Contact.member_id).where(Contact.kind == kind))
 
 
 def _contacted(on: date) -> Any:
@@ -159,4 +204,13 @@ def _contacted(on: date) -> Any:
         .join(Campaign, col(Campaign.id) == CampaignMember.campaign_id)
         .where(col(Campaign.sent_on) > on - timedelta(days=CONTACT_PAUSE_DAYS), col(Campaign.sent_on) <= on, CampaignMember.arm != "holdout")
     )
-    return or_(col(Member.id).in_(recent))
+    return col(Member.id).in_(recent)
+
+
+def _complains() -> Any:
+    return col(Member.id).in_(select(Ticket.member_id).where(Ticket.status != "closed", Ticket.cause == "complaint"))
+
+
+def single(named: Test) -> Where:
+    """One condition as a whole."""
+    return Where(test=named)

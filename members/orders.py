@@ -177,7 +177,7 @@ def points_due(session: Session, order: Order, rules: Program) -> int:
     if order.member_id is None or order.ordered_at is None:
         return 0
     basis = points_basis(session, order, rules)
-    return program.points_for(basis.lines, basis.tier, rules)
+    return program.points_for(basis.lines, basis.tier, rules.on(order.ordered_at.date()))
 
 
 def settle_points(session: Session, order: Order, *, on: date, key: str, rules: Program) -> int:
@@ -243,7 +243,7 @@ def _tier_before(session: Session, member_id: str, day: date, rules: Program) ->
     """The tier held before a day: an order that lifts a member earns at the old rate."""
     earlier = select(TierChange.tier).where(TierChange.member_id == member_id, TierChange.changed_on < day)
     held = session.exec(earlier.order_by(col(TierChange.changed_on).desc(), col(TierChange.id).desc())).first()
-    return rules.tier(held or "")
+    return rules.on(day).tier(held or "")
 
 
 def _spellings(order_id: str) -> list[str]:

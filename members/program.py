@@ -7,7 +7,7 @@ from TOML. Knows no database: histories are handed in as (day, cents) pairs.
 import calendar
 import tomllib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
@@ -105,8 +105,24 @@ class Service(_Part):
     staff_points_limit: int = Field(default=500, ge=0)
 
 
+class Campaigns(_Part):
+    """How members may be addressed: held out, how often, at which hours, and what a second person must see."""
+
+    holdout_percent: int = Field(default=10, ge=0, le=50)
+    pause_days: int = Field(default=7, ge=0, le=90)
+    quiet_from: int = Field(default=21, ge=0, le=23)
+    quiet_until: int = Field(default=9, ge=0, le=23)
+    second_over_cents: int = Field(default=50_000, ge=0)
+    # Share of an order's value left after goods and handling: what an extra order brings.
+    gross_margin: float = Field(default=0.4, gt=0, le=1, allow_inf_nan=False)
+
+
 class Program(_Part):
-    """The whole rule book of one version."""
+    """The whole rule book of one version.
+
+    `before` are the rules until the day before `since`, and so on back: a history is judged by the rules of its
+    days. A coming version is the whole with `since` ahead.
+    """
 
     version: str
     currency: str
@@ -116,6 +132,13 @@ class Program(_Part):
     tiers: Tiers
     shipping: Shipping
     service: Service = Service()
+    campaigns: Campaigns = Campaigns()
+    since: date | None = None
+    before: "Program | None" = None
+
+    def on(self, day: date) -> "Program":
+        """The rules in force on a day."""
+        return self if self.since is None or self.before is None or day >= self.since else self.before.on(day)
 
     def tier(self, key: str) -> Tier:
         """The level of that key; the lowest for an unknown one."""
@@ -124,6 +147,14 @@ class Program(_Part):
     def rank(self, key: str) -> int:
         """Position of a tier from the bottom, 0 first."""
         return self.tiers.levels.index(self.tier(key))
+
+
+def versions(rules: Program) -> Iterator[Program]:
+    """A rule book and those before it, newest first."""
+    here: Program | None = rules
+    while here is not None:
+        yield here
+        here = here.before
 
 
 def load(path: Path = PACKAGED) -> Program:
@@ -139,7 +170,7 @@ def load(path: Path = PACKAGED) -> Program:
 
 def spend_in_window(spends: Spend, on: date, rules: Program) -> int:
     """Cents spent on products in the rolling window that ends on `on`, that day included."""
-    start = on - timedelta(days=rules.tiers.window_days)
+    start = on - timedelta(days=rules.on(on).tiers.window_days)
     return sum(cents for day, cents in spends if start < day <= on)
 
 
@@ -162,28 +193,57 @@ def tier_steps(spends: Spend, rules: Program, *, until: date) -> list[Step]:
     """Every change of tier up to `until`: up at once, down after the grace period.
 
     Spend only changes on a day of purchase or return and when such a day leaves
-    the window, so these days and the ends of grace are all that is looked at.
+    the window, so these days, the starts of new rules and the ends of grace are all that is looked at.
     """
-    timeline = _Window(spends, rules)
-    current, below_since, steps = rules.tiers.levels[0], None, list[Step]()
+    timeline = _Timeline(spends, rules)
+    current, below_since, steps = rules.on(date.min).tiers.levels[0].key, None, list[Step]()
     pending = sorted(d for d in timeline.days_of_change() if d <= until)
     while pending:
         day = pending.pop(0)
-        reached = tier_for(max(0, timeline.spend(day)), rules)
-        if reached.threshold_cents > current.threshold_cents:
-            steps.append(Step(day, current.key, reached.key, "earned"))
+        grace = timedelta(days=rules.on(day).tiers.grace_days)
+        reached = timeline.reached(day)
+        rise = rules.rank(reached) - rules.rank(current)
+        if rise > 0:
+            steps.append(Step(day, current, reached, "earned"))
             current, below_since = reached, None
-        elif reached.threshold_cents == current.threshold_cents:
+        elif rise == 0:
             below_since = None
         elif below_since is None:
             below_since = day
-            end = day + timedelta(days=rules.tiers.grace_days)
-            if end <= until and end not in pending:
-                pending.insert(bisect_right(pending, end), end)
-        if below_since is not None and day >= below_since + timedelta(days=rules.tiers.grace_days):
-            steps.append(Step(day, current.key, reached.key, "lapsed"))
+            if day + grace <= until and day + grace not in pending:
+                pending.insert(bisect_right(pending, day + grace), day + grace)
+        if below_since is not None and day >= below_since + grace:
+            steps.append(Step(day, current, reached, "lapsed"))
             current, below_since = reached, None
     return steps
+
+
+class _Timeline:
+    """Which tier a history reaches on a day, by the rules of that day.
+
+    Who earned a tier under earlier rules keeps it as long as those rules would have
+    let them, by what they spent while they were in force.
+    """
+
+    def __init__(self, spends: Spend, rules: Program) -> None:
+        self._regimes: list[tuple[date, _Window]] = []
+        here: Program | None = rules
+        until: date | None = None
+        while here is not None:
+            known = spends if until is None else [(day, cents) for day, cents in spends if day < until]
+            self._regimes.append((here.since or date.min, _Window(known, here)))
+            here, until = here.before, here.since
+        self._rank = rules.rank
+
+    def reached(self, day: date) -> str:
+        """Key of the highest tier reached on a day."""
+        found = [tier_for(max(0, window.spend(day)), window.rules).key for since, window in self._regimes if since <= day]
+        return max(found, key=self._rank)
+
+    def days_of_change(self) -> set[date]:
+        """Every day on which something may change."""
+        days = {since for since, _ in self._regimes if since != date.min}
+        return days.union(*(window.days_of_change() for _, window in self._regimes))
 
 
 class _Window:
@@ -191,6 +251,7 @@ class _Window:
 
     def __init__(self, spends: Spend, rules: Program) -> None:
         ordered = sorted(spends)
+        self.rules = rules
         self.days = [day for day, _ in ordered]
         self.sums = [0, *accumulate(cents for _, cents in ordered)]
         self.length = timedelta(days=rules.tiers.window_days)
@@ -222,12 +283,13 @@ def standing(spends: Spend, rules: Program, *, on: date) -> Standing:
     `kept_until` is the last day of the present tier if nothing more is bought;
     None for the lowest tier, which nobody falls out of.
     """
-    known = [(day, cents) for day, cents in spends if day <= on]
+    known, then = [(day, cents) for day, cents in spends if day <= on], rules.on(on)
     steps = tier_steps(known, rules, until=on)
-    tier = rules.tier(steps[-1].tier) if steps else rules.tiers.levels[0]
+    tier = then.tier(steps[-1].tier) if steps else then.tiers.levels[0]
     spent = spend_in_window(known, on, rules)
-    higher = [t for t in rules.tiers.levels if t.threshold_cents > tier.threshold_cents]
-    horizon = on + timedelta(days=rules.tiers.window_days + rules.tiers.grace_days + 1)
+    higher = then.tiers.levels[then.rank(tier.key) + 1 :]
+    longest = max(book.tiers.window_days + book.tiers.grace_days for book in versions(rules))
+    horizon = on + timedelta(days=longest + 1)
     ahead = (s for s in tier_steps(known, rules, until=horizon) if s.on > on)
     # A return that leaves the window may lift a member for a while: only a fall below the present tier ends it.
     fall = next((s for s in ahead if rules.rank(s.tier) < rules.rank(tier.key)), None)
@@ -235,11 +297,11 @@ def standing(spends: Spend, rules: Program, *, on: date) -> Standing:
         on=on,
         tier=tier,
         spend_cents=spent,
-        window_from=on - timedelta(days=rules.tiers.window_days - 1),
+        window_from=on - timedelta(days=then.tiers.window_days - 1),
         next_tier=higher[0] if higher else None,
         missing_cents=max(0, higher[0].threshold_cents - spent) if higher else 0,
         kept_until=fall.on - timedelta(days=1) if fall else None,
-        falls_to=rules.tier(fall.tier) if fall else None,
+        falls_to=rules.on(fall.on).tier(fall.tier) if fall else None,
     )
 
 
@@ -272,6 +334,8 @@ def climb(spends: Spend, rules: Program, *, on: date, by: date, tier: Tier) -> C
     """The way to a tier by a day, counting what leaves the rolling window until then. Raises BadInput for a past day."""
     if by < on:
         raise BadInput("The day must not lie in the past.")
+    # A tier is reached by the rules of that day, which may be coming ones.
+    tier = rules.on(by).tier(tier.key)
     then, now = spend_in_window(spends, by, rules), spend_in_window(spends, on, rules)
     missing = max(0, tier.threshold_cents - then)
     months = max(1, (by.year - on.year) * 12 + by.month - on.month + (1 if by.day >= on.day else 0))
@@ -304,8 +368,8 @@ def _exact(factor: float) -> Fraction:
 
 
 def expires_on(earned: date, rules: Program) -> date:
-    """The last day of the month in which points earned that day lapse."""
-    months = earned.year * 12 + earned.month - 1 + rules.expiry.months
+    """The last day of the month in which points earned that day lapse, by the rules of that day."""
+    months = earned.year * 12 + earned.month - 1 + rules.on(earned).expiry.months
     year, month = divmod(months, 12)
     return date(year, month + 1, calendar.monthrange(year, month + 1)[1])
 

@@ -157,8 +157,9 @@ def _untouched(session: Session, member_ids: list[str]) -> list[str]:
 
 @dataclass
 class _Kept:
-    """An order as far as it was kept: its lines and returns, the tier it earned at, its points and their lot."""
+    """An order as far as it was kept: its day, its lines and returns, the tier it earned at, its points and their lot."""
 
+    day: date
     lines: list[tuple[str, int]]
     tier: Tier
     points: int
@@ -186,14 +187,14 @@ class _Book:
 
     def _tier_on(self, day: date) -> Tier:
         # An order earns at the tier held before it; the order that lifts a member earns at the old rate.
-        reached = [step for step in self.steps if step.on < day]
-        return self._rules.tier(reached[-1].tier) if reached else self._rules.tiers.levels[0]
+        reached, then = [step for step in self.steps if step.on < day], self._rules.on(day)
+        return then.tier(reached[-1].tier) if reached else then.tiers.levels[0]
 
     def _earn(self, index: int, day: date, order_id: str, lines: list[tuple[str, int]]) -> None:
         tier = self._tier_on(day)
-        points = program.points_for(lines, tier, self._rules)
+        points = program.points_for(lines, tier, self._rules.on(day))
         if points:
-            self._kept[index] = _Kept(list(lines), tier, points, len(self.lots))
+            self._kept[index] = _Kept(day, list(lines), tier, points, len(self.lots))
             until = program.expires_on(day, self._rules)
             self.lots.append({"points": points, "left": points, "booked_on": day, "expires_on": until, "order_id": order_id, "key": f"replay:earn:{order_id}"})
 
@@ -208,13 +209,13 @@ class _Book:
         """Leave an order the points its kept goods earned at the tier of their day; what lapsed is not taken again."""
         kept.lines.append((category, -cents))
         bare = sum(amount for _, amount in kept.lines) <= 0
-        still = 0 if bare else min(kept.points, program.points_for(kept.lines, kept.tier, self._rules))
+        still = 0 if bare else min(kept.points, program.points_for(kept.lines, kept.tier, self._rules.on(kept.day)))
         self._reverse(kept.lot, kept.points - still, day, note)
         kept.points = still
 
     def _take_any(self, day: date, category: str, cents: int, note: str) -> None:
         """Goods of no known order: at the tier of the day, from the soonest to expire."""
-        owed = program.points_for([(category, cents)], self._tier_on(day), self._rules)
+        owed = program.points_for([(category, cents)], self._tier_on(day), self._rules.on(day))
         for index in sorted(range(len(self.lots)), key=lambda i: (self.lots[i]["expires_on"], i)):
             owed -= self._reverse(index, owed, day, note)
 

@@ -351,8 +351,25 @@ class Coupon(SQLModel, table=True):
     campaign_id: str = ""
 
 
+class Audience(SQLModel, table=True):
+    """A named group of members by its conditions, one row a version; who is in it is worked out when it is used."""
+
+    __tablename__ = "audiences"
+    id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    name: str = Field(index=True)
+    conditions: dict[str, Any] = _json()
+    channel: str = ""
+    made_by: str = ""
+    made_at: NaiveDatetime = Field(default_factory=now)
+
+
 class Campaign(SQLModel, table=True):
-    """A message the shop sent, or means to send, to an audience."""
+    """A message the shop sent, or means to send, to an audience.
+
+    `status` is draft, sent or stopped. `variants` are {key, subject, preheader, text}, `offer` {kind, value, …},
+    `expected` what was predicted before sending. `budget_cents` is the most the offer may cost.
+    """
 
     __tablename__ = "campaigns"
     id: str = Field(primary_key=True)
@@ -361,16 +378,60 @@ class Campaign(SQLModel, table=True):
     channel: str
     offer: dict[str, Any] = _json()
     sent_on: date | None = None
+    status: str = "sent"
+    language: str = ""
+    audience_id: str = ""
+    audience_version: int = 0
+    variants: list[dict[str, Any]] = _json(list)
+    holdout_percent: int = 0
+    budget_cents: int | None = None
+    expected: dict[str, Any] = _json()
+    send_from: NaiveDatetime | None = None
+    made_by: str = ""
+    made_at: NaiveDatetime | None = None
 
 
 class CampaignMember(SQLModel, table=True):
-    """Who was in a campaign, in which arm, and whether they opened it."""
+    """Who was in a campaign, in which arm and variant, the stratum they were drawn in, what was predicted of them, and whether they opened it."""
 
     __tablename__ = "campaign_members"
     campaign_id: str = Field(primary_key=True, foreign_key="campaigns.id")
     member_id: str = Field(primary_key=True, foreign_key="members.id", index=True)
     arm: str
     opened: bool = False
+    variant: str = ""
+    stratum: str = ""
+    predicted: float | None = None
+
+
+class Outgoing(SQLModel, table=True):
+    """One message on its way to one member: `status` is waiting, delivered, failed or stopped. A campaign writes to a member once."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("campaign_id", "member_id"), Index("ix_outbox_status_at", "status", "send_at"))
+    id: int | None = _serial()
+    campaign_id: str = Field(foreign_key="campaigns.id")
+    member_id: str = Field(foreign_key="members.id", index=True)
+    channel: str
+    subject: str = ""
+    text: str
+    send_at: NaiveDatetime
+    status: str = "waiting"
+    tries: int = 0
+    delivered_at: NaiveDatetime | None = None
+
+
+class ProgramVersion(SQLModel, table=True):
+    """A rule book that was adopted, and from which day it counts. Never changed; the newest for a day is in force."""
+
+    __tablename__ = "program_versions"
+    version: str = Field(primary_key=True)
+    starts_on: date = Field(index=True)
+    rules: dict[str, Any] = _json()
+    changes: list[dict[str, Any]] = _json(list)
+    why: str = ""
+    adopted_by: str = ""
+    adopted_at: NaiveDatetime = Field(default_factory=now)
 
 
 class Ticket(SQLModel, table=True):

@@ -8,8 +8,8 @@ from pydantic import Field
 import prompts
 from members import audience, catalogue
 from members.access import Role
-from members.audience import Channel, Conditions
 from members.catalogue import Offer
+from members.conditions import Channel, Conditions
 from members.errors import NotFound
 from retrieval.search import answers
 from retrieval.words import has_han
@@ -64,7 +64,7 @@ def audience_count(
         joined_within_days=joined_within_days,
         consent=consent,
     )
-    counted = audience.count(bench.session, conditions, on=bench.today)
+    counted = audience.count(bench.session, conditions.where(), on=bench.today, channel=consent)
     return AudienceCount(as_of=bench.today, currency=bench.rules.currency, conditions=_said(conditions), unknown=unknown, **counted.model_dump())
 
 

@@ -214,6 +214,8 @@ class DemandForecast(Record):
     total: int
     total_low: int
     total_high: int
+    # Of how many weeks the two figures below are: words say it, so the record does.
+    span_weeks: int = 4
     last_4_weeks: int
     before_4_weeks: int
     year_ago: int | None

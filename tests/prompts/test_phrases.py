@@ -85,7 +85,7 @@ STAFF_CALLS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         *(("at_risk_members", asked) for asked in ({}, {"from_percent": 10, "limit": 20}, {"tier": "diamond"}, {"city": "London", "from_percent": 20})),
         *(("segment_overview", asked) for asked in ({}, {"segment": "sleeping"}, {"segment": "astronauts"})),
         *(("risk_flags", asked) for asked in ({}, {"who": "M-10001"}, {"kind": "returns"}, {"kind": "points_burst"})),
-        *(("forecast_demand", asked) for asked in ({}, {"product": "tea"}, {"product": "points", "weeks": 8}, {"product": "P-1001"})),
+        *(("forecast_demand", asked) for asked in ({}, {"product": "tea"}, {"points": True, "weeks": 8}, {"product": "P-1001"})),
     ],
     "marketer": [
         *(

@@ -5,8 +5,8 @@ A Gaussian copula for mixed tables (Nelsen 2006; Patki, Wedge and Veeramachaneni
 normal scores. Texts stand on thresholds, in an order that follows the numbers. Learns
 in a blink; what is not monotone between two columns it cannot say.
 
-Under a privacy budget the matrix is a noisy sum of clipped outer products (as in Li,
-Xiong and Jiang 2014) and the columns are those that noisy counts told.
+Under a privacy budget the matrix is a noisy one (as in Li, Xiong and Jiang 2014) and
+the columns are those that noisy counts told.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,10 @@ from scipy.stats import norm
 
 from analytics import privacy_budget
 from analytics.privacy_budget import Budget
-from analytics.tabular_columns import FEWEST, OTHER, Column, plain, typed
+from analytics.tabular_columns import FEWEST, OTHER, Column, blurred, plain, typed
 
 Numbers = NDArray[np.float64]
 _STEPS = 1_001
-# With a budget a row's scores are cut off at so many times the length they have on average.
-_LONGEST = 1.2
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Scale:
         """The mean of a standard normal over the stretch of heights that each value takes."""
         low, high = self._stretch(raw)
         wide = np.maximum(high - low, 1e-9)
-        return (norm.pdf(norm.ppf(low)) - norm.pdf(norm.ppf(low + wide))) / wide
+        return (norm.pdf(norm.ppf(low)) - norm.pdf(norm.ppf(np.minimum(low + wide, 1)))) / wide
 
     def _stretch(self, raw: NDArray[Any]) -> tuple[Numbers, Numbers]:
         if len(self.order):
@@ -84,7 +82,9 @@ class Copula:
         return pd.DataFrame({column.name: typed(scale.values(heights[:, n]), column) for n, (column, scale) in enumerate(pairs)})
 
 
-def fit(rows: pd.DataFrame, columns: list[Column], *, alone: pd.DataFrame | None = None, budget: Budget | None = None, spent: Any = 0.0, seed: int = 7) -> Copula:
+def fit(
+    rows: pd.DataFrame, columns: list[Column], *, alone: pd.DataFrame | None = None, budget: Budget | None = None, spent: Any = 0.0, seed: int = 7
+) -> Copula:
     """Learn rows whose columns are known; under a budget from `alone`, columns drawn one by one, and `spent` is what these cost."""
     shown = rows if alone is None else alone
     raws = [plain(shown[column.name], column.kind) for column in columns]
@@ -97,7 +97,9 @@ def fit(rows: pd.DataFrame, columns: list[Column], *, alone: pd.DataFrame | None
         together, cost = np.cov(scores, rowvar=False, bias=True).reshape(len(columns), len(columns)), None
     else:
         real = np.stack([scale.scores(plain(rows[column.name], column.kind)) for scale, column in zip(scales, columns, strict=True)], axis=1)
-        together, cost = _noisy(real / np.sqrt(spread), budget, spent, seed)
+        noise = budget.least_noise(lambda level: spent + privacy_budget.gaussian(level))
+        cost = budget.spent(spent + privacy_budget.gaussian(noise))
+        together = privacy_budget.products(real / np.sqrt(spread), noise=noise, rng=np.random.default_rng(seed))
         together = together * np.sqrt(np.outer(spread, spread))
     return Copula(columns, scales, _correlation(together / np.outer(spread, spread)), cost)
 
@@ -108,29 +110,23 @@ def fit(rows: pd.DataFrame, columns: list[Column], *, alone: pd.DataFrame | None
 def _scale(column: Column, raw: NDArray[Any], lean: Numbers | None) -> Scale:
     nothing: Numbers = np.empty(0)
     if column.kind == "text":
-        known = [value if value is None or value in column.points else OTHER for value in raw]
+        told = [value if value is None or value in column.points else OTHER for value in raw]
         names = [*([None] if column.missing else []), *column.points]
-        share = np.array([sum(value == name for value in known) for name in names], float) / len(known)
+        share = np.array([sum(value == name for value in told) for name in names], float) / len(told)
         if lean is not None:
-            means = [float(np.mean(lean[[value == name for value in known]])) if share[n] else 0.0 for n, name in enumerate(names)]
+            means = [float(np.mean(lean[[value == name for value in told]])) if share[n] else 0.0 for n, name in enumerate(names)]
             turn = np.argsort(means, kind="stable")
             names, share = [names[n] for n in turn], share[turn]
         order = np.empty(len(names), dtype=object)
         order[:] = names
         return Scale(order, np.cumsum(share / share.sum()), nothing, 0.0, False)
     gone = np.isnan(raw)
-    known = np.sort(raw[~gone])
+    known: Numbers = np.sort(raw[~gone])
     loose = ~np.isin(known, column.points)
-    known[loose] = _blurred(known[loose])
+    known[loose] = blurred(known[loose])
     above = bool(lean is not None and gone.any() and not gone.all() and (lean[gone].mean() - lean[~gone].mean()) * _slope(lean[~gone], raw[~gone]) > 0)
     quantiles = np.quantile(known, np.linspace(0, 1, _STEPS), method="nearest") if len(known) >= FEWEST else nothing
     return Scale(np.empty(0, dtype=object), nothing, quantiles, float(gone.mean()) if len(quantiles) else 1.0, above)
-
-
-def _blurred(values: Numbers) -> Numbers:
-    """Sorted values as means of five neighbours: nobody's own number is kept."""
-    groups = np.minimum(np.arange(len(values)) // FEWEST, max(0, len(values) // FEWEST - 1))
-    return (np.bincount(groups, weights=values) / np.bincount(groups))[groups] if len(values) else values
 
 
 def _lean(columns: list[Column], raws: list[NDArray[Any]]) -> Numbers | None:
@@ -142,16 +138,6 @@ def _lean(columns: list[Column], raws: list[NDArray[Any]]) -> Numbers | None:
 
 def _slope(lean: Numbers, raw: Numbers) -> float:
     return float(np.cov(lean, pd.Series(raw).rank().to_numpy())[0, 1]) if len(raw) > 1 else 0.0
-
-
-def _noisy(scores: Numbers, budget: Budget, spent: Any, seed: int) -> tuple[Numbers, float]:
-    """Mean outer product of scores under what is left of the budget, and the epsilon spent in all."""
-    longest = _LONGEST * np.sqrt(scores.shape[1])
-    cut = scores * np.minimum(1, longest / np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-12))
-    level = budget.least_noise(lambda noise: spent + privacy_budget.gaussian(noise))
-    # One row adds at most longest² to the matrix in the Frobenius norm, and to its upper half.
-    noise = np.triu(np.random.default_rng(seed).normal(0, level * longest**2, (scores.shape[1],) * 2))
-    return (cut.T @ cut + noise + np.triu(noise, 1).T) / len(scores), budget.spent(spent + privacy_budget.gaussian(level))
 
 
 def _correlation(told: Numbers) -> Numbers:

@@ -2,11 +2,12 @@
 
 Differential privacy by Rényi divergence (Mironov 2017, arXiv:1702.07476; Mironov,
 Talwar and Zhang 2019, arXiv:1908.10530, for the sampled Gaussian mechanism): what
-noisy steps cost, how much noise a budget asks for, and a table's columns one by one
-as a noisy count tells them. Neighbouring tables differ by one row added or removed.
+noisy steps cost, how much noise a budget asks for, what noisy counts tell of a table's
+columns one by one, and what a noisy sum tells of them two by two. Neighbouring tables
+differ by one row added or removed.
 
-Taken as public: the names, kinds and decimals of columns and how many rows there are.
-The noise comes from an ordinary seeded generator: whoever knows the seed can subtract it.
+Taken as public: the names, kinds and decimals of columns, the names that a categorical
+dtype declares, and how many rows there are. The noise comes from an ordinary seeded generator: whoever knows the seed can subtract it.
 """
 
 from collections.abc import Callable
@@ -24,8 +25,9 @@ Numbers = NDArray[np.float64]
 ORDERS: Numbers = np.r_[np.arange(2, 64), np.arange(64, 257, 8), 320, 384, 512, 1024].astype(np.float64)
 # Edges of counting that no data chose: five a decade, from a thousandth to ten thousand million.
 _EDGES = 10.0 ** (np.arange(-15, 51) / 5)
-# A count within so many standard deviations of noise is taken as none.
-_HEARD = 2.0
+# Counts beyond so many standard deviations of noise say where a column begins and ends, and between the two what is left out.
+_SURE, _HEARD = 3.5, 1.0
+_LONGEST = 1.2
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,16 @@ def epsilon_of(divergence: Numbers, delta: float) -> float:
     return max(0.0, float(told.min()))
 
 
+def products(rows: Numbers, *, noise: float, rng: np.random.Generator) -> Numbers:
+    """The mean outer product of standardised rows (columns, columns), each row cut off at 1.2 times its usual length √columns."""
+    size = rows.shape[1]
+    longest = _LONGEST * np.sqrt(size)
+    cut = rows * np.minimum(1, longest / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+    # One row adds at most longest² to the matrix in the Frobenius norm, and so to its upper half.
+    told = np.triu(rng.normal(0, noise * longest**2, (size, size)))
+    return (cut.T @ cut + told + np.triu(told, 1).T) / len(rows)
+
+
 # --- columns one by one -----------------------------------------------------------------
 
 
@@ -98,10 +110,12 @@ def _drawn(shares: Numbers, size: int, rng: np.random.Generator) -> NDArray[np.i
 
 def _text(column: pd.Series, spread: float, named: float, rng: np.random.Generator) -> pd.Series:
     counted = column.value_counts(dropna=False).sort_index()
-    heard = counted + rng.normal(0, spread, len(counted))
+    if pd.api.types.is_bool_dtype(column):
+        counted, named = counted.reindex([False, True], fill_value=0), -np.inf
+    heard = (counted + rng.normal(0, spread, len(counted))).clip(lower=0 if named == -np.inf else None)
     kept = heard[heard > named]
     rest = max(0.0, len(column) - kept.sum())
-    names = [*kept.index, OTHER] if rest > spread or not len(kept) else list(kept.index)
+    names = [*kept.index, OTHER] if (rest > spread and named > 0) or not len(kept) else list(kept.index)
     shares = np.array([*kept, rest][: len(names)], float)
     return pd.Series(np.array(names, dtype=object)[_drawn(shares, len(column), rng)], index=column.index, dtype=object)
 
@@ -112,7 +126,16 @@ def _number(column: pd.Series, spread: float, _named: float, rng: np.random.Gene
     # Between the two smallest edges lies zero, and nothing else is counted there.
     place = np.where(np.isnan(values), len(edges) + 1, np.digitize(values, edges))
     counted = np.bincount(place, minlength=len(edges) + 2) + rng.normal(0, spread, len(edges) + 2)
+    # Whole numbers that can be missing are of another dtype.
+    able = not (isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu")
+    missing = counted[-1] if able and counted[-1] > _SURE * spread else 0.0
+    sure = np.flatnonzero(counted[:-1] > _SURE * spread)
     counted[counted < _HEARD * spread] = 0
+    counted[: sure[0] if len(sure) else -1] = 0
+    counted[(sure[-1] + 1 if len(sure) else 0) :] = 0
+    counted[-1] = missing
+    if not counted.any():
+        counted[len(_EDGES)] = 1
     bounds = np.r_[edges[0], edges, edges[-1]]
     drawn = _drawn(counted, len(values), rng)
     low, high = bounds[np.minimum(drawn, len(edges))], bounds[np.minimum(drawn + 1, len(edges) + 1)]
@@ -124,4 +147,3 @@ def _number(column: pd.Series, spread: float, _named: float, rng: np.random.Gene
     told[drawn == len(_EDGES)] = 0.0
     told[drawn == len(edges) + 1] = np.nan
     return pd.Series(told, index=column.index)
-

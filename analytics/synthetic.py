@@ -46,7 +46,7 @@ from members.tables import (
 MEMBERS, DAYS, SEED = 2_000, 730, 7
 _SHELVES = Path(__file__).parent / "demo_shop"
 # How a member answers a coupon: chance of an extra order in the two weeks after it.
-_COUPON_EFFECT = {"persuadable": 0.30, "sure": 0.0, "lost_cause": 0.0, "sleeping_dog": -0.10}
+COUPON_EFFECT = {"persuadable": 0.30, "sure": 0.0, "lost_cause": 0.0, "sleeping_dog": -0.10}
 _COUPON_SHARE = (0.30, 0.35, 0.25, 0.10)
 _REFILL_CHANCE, _PAIR_CHANCE, _RETURN_CHANCE = 0.55, 0.28, 0.045
 _METHODS = {"en": ("visa", "mastercard", "paypal"), "zh": ("alipay", "wechat_pay", "visa")}
@@ -206,7 +206,7 @@ def _person(number: int, rng: "np.random.Generator", texts: dict[str, Any], rows
         name, language, city, gap = _HEROES[number]
         joined, drifts = today - timedelta(days=690 - 40 * number), None
     taste = rng.dirichlet(np.full(len(goods.categories), 0.35)) + 0.015
-    coupon = str(rng.choice(list(_COUPON_EFFECT), p=_COUPON_SHARE))
+    coupon = str(rng.choice(list(COUPON_EFFECT), p=_COUPON_SHARE))
     member_id = f"M-{10001 + number}"
     country = "China" if city in texts["cities_zh"] else "United Kingdom"
     birthday = date(int(rng.integers(1955, 2006)), int(rng.integers(1, 13)), int(rng.integers(1, 28)))
@@ -328,7 +328,7 @@ class _Counter:
                 days.append((on, None, ""))
             on += timedelta(days=max(1, int(rng.exponential(person.gap_days * 0.72))))
         for sent_on, campaign_id, _ in coupons:
-            effect = _COUPON_EFFECT[person.coupon_type]
+            effect = COUPON_EFFECT[person.coupon_type]
             quiet = (sent_on, sent_on + timedelta(days=14))
             if effect < 0 and rng.random() < -effect * 3:
                 days = [day for day in days if not quiet[0] <= day[0] <= quiet[1]]

@@ -7,7 +7,8 @@ normalisation, Xu et al. 2019, arXiv:1907.00503). Knows nothing of what goes
 together.
 
 What fewer than five rows share is not kept by itself: such texts become "other", and the
-ends of a column are means of its five outermost values.
+ends of a column are means of its five outermost values. A categorical dtype's list of
+names is kept as it was declared.
 """
 
 import warnings
@@ -25,12 +26,14 @@ OTHER = "other"
 # A value is a mode of its own from this share of rows on.
 _SHARED = 0.03
 _BELLS, _LEAST_WEIGHT, _SAMPLE = 6, 0.02, 5_000
+# Where quantiles are kept.
+PLACES: Numbers = np.linspace(0, 1, 101)
 _DAY = pd.Timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Column:
-    """What is known of one column; modes stand in the order missing, points, bells, with `shares` of rows."""
+    """What is known of one column; modes stand in the order missing, points, bells, with `shares` of rows; `quantiles` are of what lies in the bells."""
 
     name: str
     dtype: Any
@@ -44,6 +47,7 @@ class Column:
     means: Numbers
     spreads: Numbers
     weights: Numbers
+    quantiles: Numbers
     shares: Numbers
 
     @property
@@ -55,6 +59,20 @@ class Column:
     def width(self) -> int:
         """How many numbers stand for a value: a one-hot of the modes, and before it a place where there are bells."""
         return self.modes + (len(self.means) > 0)
+
+    @property
+    def looks(self) -> tuple[Numbers, Numbers]:
+        """For each mode the middle and the reach of a place of 1, standardised over rows; a text's names by how common they are."""
+        first = int(self.missing)
+        points = -np.log(np.maximum(self.shares[first:], 1e-4)) if self.kind == "text" else self._scaled(np.array(self.points, np.float64))
+        middle = np.r_[np.zeros(first), points, self.means]
+        spread = np.r_[np.zeros(first + len(self.points)), self.spreads]
+        known = self.shares[first:] / max(1e-12, self.shares[first:].sum())
+        mean = float((known * middle[first:]).sum())
+        size = float(np.sqrt((known * ((middle[first:] - mean) ** 2 + spread[first:] ** 2)).sum())) or 1.0
+        # What is missing lies in the middle.
+        middle[:first] = mean
+        return (middle - mean) / size, 4 * spread / size
 
     def encoded(self, values: pd.Series, rng: np.random.Generator) -> tuple[Numbers, NDArray[np.int64]]:
         """Place within the bell (0 for other modes) and mode of each value; a bell is drawn by how well it explains the value."""
@@ -79,8 +97,8 @@ class Column:
             mode[left] = int(self.missing) + np.abs(found[left][:, None] - np.array(self.points, float)).argmin(axis=1)
         return place, mode
 
-    def decoded(self, place: Numbers, mode: NDArray[np.int64]) -> pd.Series:
-        """Values in the column's own dtype."""
+    def decoded(self, place: Numbers, mode: NDArray[np.int64], *, ruler: Numbers | None = None) -> pd.Series:
+        """Values in the column's own dtype; those in bells by rank where a `ruler` has the quantiles as they were drawn."""
         first = int(self.missing)
         if self.kind == "text":
             names = np.array([np.nan] * first + list(self.points), dtype=object)
@@ -88,14 +106,18 @@ class Column:
         told = np.full(len(mode), np.nan)
         for n, point in enumerate(self.points):
             told[mode == first + n] = point
-        bell = mode - first - len(self.points)
-        inside = bell >= 0
+        inside = mode >= first + len(self.points)
         if inside.any():
-            scaled = self.means[bell[inside]] + 4 * self.spreads[bell[inside]] * place[inside]
-            # A wild place in a logarithm's bell would overflow before it is cut off.
-            raw = np.expm1(np.minimum(scaled, np.log1p(max(self.high, 0)) + 1)) if self.logs else scaled
-            told[inside] = np.clip(raw, self.low, self.high)
+            raw = self.values(place[inside], mode[inside])
+            told[inside] = np.clip(raw, self.low, self.high) if ruler is None else np.interp(raw, ruler, self.quantiles)
         return typed(told, self)
+
+    def values(self, place: Numbers, mode: NDArray[np.int64]) -> Numbers:
+        """Numbers at places within bells, wherever these lead."""
+        bell = mode - int(self.missing) - len(self.points)
+        scaled = self.means[bell] + 4 * self.spreads[bell] * place
+        # A wild place in a logarithm's bell would overflow.
+        return np.expm1(np.minimum(scaled, np.log1p(max(self.high, 0)) + 3)) if self.logs else scaled
 
     def _scaled(self, values: Numbers) -> Numbers:
         return np.log1p(np.maximum(values, 0)) if self.logs else values
@@ -109,7 +131,9 @@ def fit(rows: pd.DataFrame, *, seed: int, like: pd.DataFrame | None = None) -> l
 def plain(values: pd.Series, kind: str) -> NDArray[Any]:
     """Texts as objects with None for missing, days and numbers as floats with NaN."""
     if kind == "text":
-        return np.where(values.isna(), None, values.astype(object)).astype(object)
+        told: NDArray[Any] = values.astype(object).to_numpy(copy=True)
+        told[values.isna().to_numpy()] = None
+        return told
     if kind == "day":
         days = (values - pd.Timestamp("1970-01-01", tz=values.dt.tz)) / _DAY if pd.api.types.is_datetime64_any_dtype(values) else values
         return np.asarray(days, np.float64)
@@ -121,6 +145,12 @@ def kind_of(values: pd.Series) -> str:
     if pd.api.types.is_datetime64_any_dtype(values):
         return "day"
     return "number" if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values) else "text"
+
+
+def blurred(values: Numbers) -> Numbers:
+    """Sorted values as means of five neighbours: nobody's own number is kept."""
+    groups = np.minimum(np.arange(len(values)) // FEWEST, max(0, len(values) // FEWEST - 1))
+    return (np.bincount(groups, weights=values) / np.bincount(groups))[groups] if len(values) else values
 
 
 def typed(values: NDArray[Any], column: Column) -> pd.Series:
@@ -147,10 +177,12 @@ def _fit(values: pd.Series, like: pd.Series, seed: int) -> Column:
     dtype, decimals = like.dtype, None if kind == "text" else _decimals(plain(like, kind))
     empty = np.empty(0)
     if kind == "text":
-        points = sorted(counted.index[counted >= FEWEST], key=str)
-        if counted[counted < FEWEST].sum() and OTHER not in points:
+        # That there is a yes and a no is nobody's secret.
+        fewest = 1 if pd.api.types.is_bool_dtype(dtype) else FEWEST
+        points = sorted(counted.index[counted >= fewest], key=str)
+        if counted[counted < fewest].sum() and OTHER not in points:
             points.append(OTHER)
-        bells, low, high, logs = (empty, empty, empty), 0.0, 0.0, False
+        rest, bells, low, high, logs = empty, (empty, empty, empty), 0.0, 0.0, False
         mode_of = {point: n for n, point in enumerate(points)}
         sizes = np.bincount([mode_of.get(value, len(points) - 1) for value in known], minlength=len(points)) if len(points) else np.empty(0)
     else:
@@ -163,7 +195,13 @@ def _fit(values: pd.Series, like: pd.Series, seed: int) -> Column:
         bells = _bells(np.log1p(rest) if logs else rest, seed)
         sizes = np.r_[[(known == point).sum() for point in points], len(rest) * bells[2]]
     shares = np.r_[[gone.sum()] if gone.any() else [], sizes].astype(np.float64)
-    return Column(str(values.name), dtype, kind, decimals, bool(gone.any()), tuple(points), low, high, logs, *bells, shares / max(1.0, shares.sum()))
+    return Column(
+        str(values.name), dtype, kind, decimals, bool(gone.any()), tuple(points), low, high, logs, *bells, _quantiles(rest), shares / max(1.0, shares.sum())
+    )
+
+
+def _quantiles(values: Numbers) -> Numbers:
+    return np.quantile(blurred(np.sort(values)), PLACES) if len(values) else values
 
 
 def _bells(values: Numbers, seed: int) -> tuple[Numbers, Numbers, Numbers]:
@@ -176,7 +214,7 @@ def _bells(values: Numbers, seed: int) -> tuple[Numbers, Numbers, Numbers]:
     from sklearn.mixture import BayesianGaussianMixture
 
     shown = values if len(values) <= _SAMPLE else np.random.default_rng(seed).choice(values, _SAMPLE, replace=False)
-    mixture = BayesianGaussianMixture(n_components=min(_BELLS, len(shown) // FEWEST), weight_concentration_prior=1e-3, max_iter=200, random_state=seed)
+    mixture = BayesianGaussianMixture(n_components=min(_BELLS, len(shown) // FEWEST), weight_concentration_prior=1e-3, max_iter=60, random_state=seed)
     with warnings.catch_warnings():
         # A mixture that has not quite settled is a good enough ruler.
         warnings.simplefilter("ignore")

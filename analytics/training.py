@@ -17,12 +17,13 @@ import pandas as pd
 from sqlalchemy import insert
 from sqlmodel import Session, delete
 
-from analytics import behaviour, churn, explain, forecast, lifetime_value, recommender, report, risk, segments, tiers
+from analytics import behaviour, churn, explain, forecast, lifetime_value, reactions, recommender, report, risk, segments, tiers
 from analytics.behaviour import Behaviour
 from analytics.churn import Churn
 from analytics.forecast import Forecast
 from analytics.history import History
 from analytics.lifetime_value import LifetimeValue
+from analytics.reactions import Reactions
 from analytics.recommender import Recommender
 from analytics.risk import Risk
 from analytics.segments import Segments
@@ -57,6 +58,7 @@ class Fitted:
     risk: Risk | None
     usual: dict[str, float] = field(default_factory=dict)
     version: str = ""
+    uplift: Reactions | None = None
 
     def models(self) -> dict[str, Any]:
         """Each model by its name on the shelf."""
@@ -177,6 +179,8 @@ def train(
         counts = extract.write(session, lake_folder, progress=lambda table, rows: progress(f"record to lake: {rows:,} {table}"))
     history = History.of(lake_folder)
     fitted = fit(history, rules, as_of=today, vectors=vectors, progress=progress)
+    with database.read() as session:
+        fitted.uplift = reactions.fit(session, history, as_of=today, progress=progress)
     told = measured(history, rules, as_of=today, vectors=vectors, progress=progress) if measure else {}
     cards = {name: card_of(name, model, told.get(name, {}), fitted, counts["lines"]) for name, model in fitted.models().items() if model is not None}
     progress("scoring members")
@@ -186,8 +190,23 @@ def train(
     for name, card in cards.items():
         shelf.save(fitted.models()[name], card)
     shelf.save(fitted.usual, Card("usual", fitted.version, "medians of all buyers", today.isoformat(), counts["lines"]))
+    shelf.save(fitted.uplift, _uplift_card(fitted))
     report.write(shelf.folder / "cards.html", shelf.cards(), title="How good are the models?")
     return fitted
+
+
+def _uplift_card(fitted: Fitted) -> Card:
+    """What past campaigns say of the next one; kept even where there were too few, so that an older model does not go on."""
+    kept = fitted.uplift
+    if kept is None:
+        return Card(reactions.NAME, fitted.version, "past campaigns", fitted.as_of.isoformat(), 0, notes="too few members in past campaigns' arms")
+    average, error = kept.average
+    notes = f"serves: {kept.model.learner}; effect on all {average:.4f} orders a member, standard error {error:.4f}"
+    flat = {f"{way}: {name}": float(value) for way, found in kept.table.items() for name, value in found.items()}
+    data = f"{kept.campaigns} campaigns, {kept.treated:,} written to, {kept.held:,} held out"
+    return Card(
+        reactions.NAME, fitted.version, data, fitted.as_of.isoformat(), kept.treated + kept.held, measures=flat, notes=notes, importance=kept.importance()
+    )
 
 
 def forget(shelf: Shelf, lake_folder: Path, member_ids: Sequence[str], fitted: Fitted | None = None) -> None:
@@ -209,7 +228,7 @@ def from_shelf(shelf: Shelf) -> Fitted | None:
         return None
     loaded: dict[str, Any] = {name: shelf.load(name) for name in NAMES}
     loaded[recommender.NAME] = loaded[recommender.NAME] or Recommender()
-    return Fitted(date.fromisoformat(card.as_of), usual=usual or {}, version=card.version, **loaded)
+    return Fitted(date.fromisoformat(card.as_of), usual=usual or {}, version=card.version, uplift=shelf.load(reactions.NAME), **loaded)
 
 
 def score_all(session: Session, fitted: Fitted, history: History) -> int:

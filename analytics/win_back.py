@@ -21,7 +21,7 @@ OfferKind = Literal["free_express", "percent_5", "percent_10", "percent_15", "po
 # Share of an order's value that is left after goods and handling; a shop that knows better sets its own.
 GROSS_MARGIN = 0.4
 # Assumed lift of a coupon until a campaign with a holdout has been measured, and how wrong it may be.
-_ASSUMED_LIFT, _ASSUMED_SPREAD = 0.03, 0.03
+ASSUMED_LIFT, ASSUMED_SPREAD = 0.03, 0.03
 # How an offer's pull relates to that of a ten-percent coupon: an assumption, shown as one.
 _PULL: Mapping[str, float] = {"free_express": 0.8, "percent_5": 0.6, "percent_10": 1.0, "percent_15": 1.25, "points_500": 0.7}
 
@@ -44,11 +44,11 @@ class Response:
     def lift(self) -> tuple[float, float]:
         """Difference of the shares that ordered, and its standard error, drawn towards the assumption as far as it is uncertain."""
         if not self.measured:
-            return _ASSUMED_LIFT, _ASSUMED_SPREAD
+            return ASSUMED_LIFT, ASSUMED_SPREAD
         p, q = self.treated_ordered / self.treated, self.held_ordered / self.held
         error = np.sqrt(p * (1 - p) / self.treated + q * (1 - q) / self.held)
-        weight = _ASSUMED_SPREAD**2 / (_ASSUMED_SPREAD**2 + error**2)
-        return float(weight * (p - q) + (1 - weight) * _ASSUMED_LIFT), float(np.sqrt(weight) * error)
+        weight = ASSUMED_SPREAD**2 / (ASSUMED_SPREAD**2 + error**2)
+        return float(weight * (p - q) + (1 - weight) * ASSUMED_LIFT), float(np.sqrt(weight) * error)
 
 
 @dataclass(frozen=True)

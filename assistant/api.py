@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import uuid4
 
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import text
@@ -112,9 +113,10 @@ def build(desk: Desk) -> FastAPI:
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
-        daily = asyncio.create_task(_every_day(desk))
+        work = [asyncio.create_task(_every_day(desk)), asyncio.create_task(_every_minute(desk))]
         yield
-        daily.cancel()
+        for task in work:
+            task.cancel()
 
     app = FastAPI(
         lifespan=living,
@@ -133,20 +135,34 @@ def build(desk: Desk) -> FastAPI:
     _ticket_routes(app)
     _staff_routes(app)
     _knowing_routes(app)
+    _studio_routes(app)
     _described(app)
     return app
 
 
 async def _every_day(desk: Desk) -> None:
-    """What a shop does once a day: members whose cooling-off days are over are erased."""
+    """What a shop does once a day: new rules begin, members whose cooling-off days are over are erased."""
     while True:
         try:
+            moved = await run_in_threadpool(desk.studio.begin_rules)
+            if moved:
+                log.info("new rules have begun: %d members changed tier", moved)
             gone = await run_in_threadpool(desk.erase_due)
             if gone:
                 log.info("erased %d members whose cooling-off days were over", gone)
         except Exception as error:  # tomorrow is another day; the chat must go on
             log.error("the daily work failed: %s", type(error).__name__, exc_info=error)
         await asyncio.sleep(_DAY_SECONDS)
+
+
+async def _every_minute(desk: Desk) -> None:
+    """Campaign messages leave when their hour has come."""
+    while True:
+        try:
+            await run_in_threadpool(desk.studio.deliver)
+        except Exception as error:  # the next minute is another try; the chat must go on
+            log.error("the outbox failed: %s", type(error).__name__, exc_info=error)
+        await asyncio.sleep(60)
 
 
 # --- who is asking ----------------------------------------------------------------------
@@ -384,6 +400,27 @@ def _knowing_routes(app: FastAPI) -> None:
         return Response(
             spreadsheet_safe(found), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="patron-{table}.csv"'}
         )
+
+
+def _studio_routes(app: FastAPI) -> None:
+    def file(table: Any, name: str) -> Response:
+        head = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+        return Response(spreadsheet_safe(table), media_type="text/csv; charset=utf-8", headers=head)
+
+    @app.get("/api/v1/audiences/{audience_id}.csv", tags=["marketing"])
+    def audience_file(audience_id: str, caller: Asking, desk: TheDesk) -> Response:
+        """The members of a saved audience who may be written to, safe to open in a spreadsheet."""
+        return file(desk.studio.audience_file(caller, audience_id), f"patron-audience-{audience_id}")
+
+    @app.get("/api/v1/campaigns/{campaign_id}.csv", tags=["marketing"])
+    def campaign_file(campaign_id: str, caller: Asking, desk: TheDesk) -> Response:
+        """A campaign's send list with variant, hour and words, safe to open in a spreadsheet."""
+        return file(desk.studio.campaign_file(caller, campaign_id), f"patron-campaign-{campaign_id}")
+
+    @app.get("/api/v1/synthetic/{members}.csv", tags=["marketing"])
+    def synthetic_file(members: Annotated[int, PathParameter(ge=10, le=20_000)], caller: Asking, desk: TheDesk) -> Response:
+        """Invented members that resemble the real ones and are nobody."""
+        return file(desk.studio.synthetic_file(caller, members), f"patron-synthetic-{members}")
 
 
 def spreadsheet_safe(table: Any) -> str:

@@ -30,18 +30,21 @@ from assistant.events import ApprovalWanted, Event
 from assistant.inbox import Inbox
 from assistant.knowing import Knowing
 from assistant.settings import Settings
+from assistant.studio import Studio
 from members import accounts, audience, catalogue
 from members import approvals as record
 from members.access import Caller, Role
 from members.database import Database
 from members.errors import BadInput, NotFound
+from members.program import Program
 from members.tables import Account, Message
+from prompts import compliance
 from retrieval.documents import Entry, load_knowledge
 from retrieval.embed import SentenceVectors
 from retrieval.index import Changes, Index, readable
 from retrieval.search import Search
 from retrieval.words import has_han
-from tools import insight, knowledge, marketer, member, orders, outlook, products, rights, savings, service, support, tickets
+from tools import campaigns, insight, knowledge, marketer, member, orders, outlook, policy, products, rights, savings, service, support, tickets
 from tools.bench import Means
 from tools.gateway import Gateway, clean
 
@@ -49,7 +52,7 @@ log = logging.getLogger("patron.desk")
 # BM25 from which words name an article rather than share a syllable with one.
 _NAMED_EN, _NAMED_ZH = 4.0, 7.0
 # Importing a tools module declares its tools.
-DECLARED = (insight, knowledge, marketer, member, orders, outlook, products, rights, savings, service, support, tickets)
+DECLARED = (campaigns, insight, knowledge, marketer, member, orders, outlook, policy, products, rights, savings, service, support, tickets)
 
 
 def utc_now() -> datetime:
@@ -66,13 +69,25 @@ class Desk:
         settings.home.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.record_url())
         self.database.migrate()
-        self.rules = settings.program()
+        packaged = settings.program()
         self._fixed_day = settings.fixed_day()
         self.embed = SentenceVectors(settings.embedding_model)
         self.index = Index(index_folder or settings.home / "index", self.embed, url=settings.chroma_url)
         self.search = Search(self.index)
         self.shelf, self.lake = Shelf(settings.home / "shelf"), settings.home / "lake"
         self.fitted: Fitted | None = training.from_shelf(self.shelf)
+        self.studio = Studio(
+            self.database,
+            self.lake,
+            self.shelf,
+            packaged,
+            fitted=lambda: self.fitted,
+            day=lambda: self.today,
+            now=now,
+            webhook=settings.webhook_url,
+            secret=settings.webhook_secret.get_secret_value(),
+        )
+        self.brand = compliance.load_brand(settings.brand())
         self.router = self._load_router()
         self.model: BaseChatModel = self._chat_model()
         self._contexts: dict[Role, dict[str, Any]] = {}
@@ -84,12 +99,18 @@ class Desk:
         """The shop's day; a server that runs past midnight moves on with the calendar."""
         return self._fixed_day or date.today()
 
+    @property
+    def rules(self) -> Program:
+        """The rules in force today."""
+        return self.studio.rules()
+
     def erase_due(self) -> int:
         """Erase members whose cooling-off days are over; how many there were."""
         gone = self.inbox.erase_due(self.today)
         if gone:
             training.forget(self.shelf, self.lake, gone, self.fitted)
             self.knowing.renew()
+            self.studio.renew()
             self.database.shrink()
         return len(gone)
 
@@ -136,7 +157,20 @@ class Desk:
 
     def means(self) -> Means:
         """What tools work with."""
-        return Means(self.rules, self.today, self.search, self.lake, self.fitted, self.knowing.groups, self.write_copy)
+        return Means(
+            self.rules,
+            self.today,
+            self.search,
+            self.lake,
+            self.fitted,
+            self.knowing.groups,
+            self.write_copy,
+            coming=self.studio.coming(),
+            rows=self.studio.rows,
+            club=self.studio.club,
+            brand=self.brand,
+            invent=self.studio.invent if self.fitted else None,
+        )
 
     def thread(self, caller: Caller, thread_id: str) -> list[Message]:
         """A thread's messages, for its owner. Raises NotFound for anybody else."""
@@ -208,6 +242,7 @@ class Desk:
         """Answer from what the last training left on the shelf; returns its version, empty before any."""
         self.fitted = training.from_shelf(self.shelf)
         self.knowing.renew()
+        self.studio.renew()
         return self.fitted.version if self.fitted else ""
 
     def product_vectors(self) -> dict[str, Any]:

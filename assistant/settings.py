@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+import prompts
 from members import program
 from members.errors import BadInput
 from members.program import Program
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
     token_budget: int = Field(default=16_000, ge=1_000, description="tokens of history and tools a model call may carry")
     turn_seconds: float = Field(default=30.0, gt=0, description="wall clock for one turn")
     today: date | None = Field(default=None, description="the shop's day; the calendar's when unset")
+    webhook_url: str = Field(default="", description="where campaign messages are posted; without it they stay in the outbox")
+    webhook_secret: SecretStr = Field(default=SecretStr(""), description="signs what is posted there (HMAC-SHA256)")
     secure_cookies: bool = Field(default=False, description="set behind HTTPS")
 
     def shop(self) -> dict[str, Any]:
@@ -55,6 +58,11 @@ class Settings(BaseSettings):
         """The shop's own rules, or the packaged ones."""
         own = self.home / "program.toml"
         return program.load(own) if own.is_file() else program.load()
+
+    def brand(self) -> Path:
+        """The words the shop does not use: its own brand.toml, or the packaged one."""
+        own = self.home / "brand.toml"
+        return own if own.is_file() else prompts.FOLDER / "copy" / "brand.toml"
 
     def knowledge(self) -> Path:
         """The shop's own policy documents, or the packaged ones."""

@@ -14,6 +14,7 @@ from sqlmodel import Session, and_, case, col, func, not_, or_, select
 
 from members.conditions import Channel, Test, Where, everyone, matches, test
 from members.errors import NotFound, RuleBroken
+from members.naming import nearest
 from members.tables import Audience, Campaign, CampaignMember, Consent, Contact, Member, Product, Ticket, new_id
 
 __all__ = [
@@ -146,8 +147,11 @@ def saved(session: Session, named: str, *, version: int | None = None) -> Audien
 
 
 def get(session: Session, named: str) -> Audience:
-    """An audience by name or id. Raises NotFound."""
+    """An audience by name or id, or by what is nearly its name. Raises NotFound."""
     found = saved(session, named)
+    if found is None:
+        meant = nearest(named, {kept.id: kept.name for kept in names(session)})
+        found = saved(session, meant) if meant else None
     if found is None:
         raise NotFound(f"There is no audience “{named.strip()[:60]}”.", rule="no_such_audience", name=named.strip()[:60])
     return found

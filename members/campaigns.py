@@ -19,7 +19,9 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, or_, select, update
 
 from members import audience
+from members.conditions import Where
 from members.errors import NotFound, RuleBroken
+from members.naming import nearest
 from members.program import Campaigns
 from members.tables import Audience, Campaign, CampaignMember, Coupon, Member, MemberScore, Outgoing, new_id
 
@@ -134,8 +136,9 @@ def get(session: Session, named: str) -> Campaign:
     exact = or_(col(Campaign.id) == wanted.upper(), func.lower(Campaign.name_en) == wanted.lower(), col(Campaign.name_zh) == wanted)
     found = session.exec(select(Campaign).where(exact).order_by(col(Campaign.sent_on).desc())).first()
     if found is None:
-        near = [c for c in every(session) if wanted.lower() in c.name_en.lower() or wanted in c.name_zh]
-        found = near[0] if len(near) == 1 else None
+        there = every(session)
+        meant = nearest(wanted, {c.id: c.name_en for c in there}) or nearest(wanted, {c.id: c.name_zh for c in there})
+        found = session.get(Campaign, meant) if meant else None
     if found is None:
         raise NotFound(f"There is no campaign “{wanted[:60]}”.", rule="no_such_campaign", name=wanted[:60])
     return found
@@ -164,6 +167,7 @@ class List:
 def make_list(
     session: Session,
     campaign: Campaign,
+    where: Where,
     *,
     on: date,
     skip: Iterable[str] = (),
@@ -175,10 +179,6 @@ def make_list(
     `skip` are members who would buy anyway, `most` how many may be written to (by budget; whom the campaign changes
     most first, by `predicted`). The same campaign draws the same people the same way.
     """
-    kept = audience.saved(session, campaign.audience_id, version=campaign.audience_version)
-    if kept is None:
-        raise NotFound("The campaign's audience is gone.", rule="no_such_audience", name=campaign.audience_id)
-    where = audience.where_of(kept)
     able = audience.ids(session, where, on=on, channel=campaign.channel, addressed=True)
     left_out = audience.removed(session, where, on=on, channel=campaign.channel).model_dump()
     unwanted = set(skip)
@@ -353,6 +353,12 @@ def failed(session: Session, message_id: int, *, now: datetime) -> None:
         kept.send_at = now + timedelta(minutes=2**kept.tries)
         kept.status = "failed" if kept.tries >= LARGEST_TRIES else "waiting"
         session.add(kept)
+
+
+def waiting(session: Session, campaign_id: str, *, limit: int) -> Sequence[Outgoing]:
+    """A campaign's messages that have not left, the soonest first."""
+    query = select(Outgoing).where(Outgoing.campaign_id == campaign_id, Outgoing.status == "waiting").order_by(col(Outgoing.send_at), col(Outgoing.id))
+    return session.exec(query.limit(limit)).all()
 
 
 def outbox(session: Session, campaign_id: str) -> dict[str, int]:

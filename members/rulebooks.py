@@ -139,11 +139,10 @@ def adopt(session: Session, rules: Program, *, starts_on: date, today: date, bef
     return made
 
 
-def next_version(kept: Sequence[ProgramVersion], starts_on: date) -> str:
+def next_version(kept: Sequence[ProgramVersion], starts_on: date, present: str) -> str:
     """A free name for the version that starts on a day: its year and a number."""
-    taken = {one.version for one in kept}
-    number = 1
-    while f"{starts_on.year}-{number}" in taken or number == 1:
+    taken, number = {present, *(one.version for one in kept)}, 1
+    while f"{starts_on.year}-{number}" in taken:
         number += 1
     return f"{starts_on.year}-{number}"
 

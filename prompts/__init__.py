@@ -49,7 +49,7 @@ def phrase_of(language: str, name: str, key: str) -> str:
 
 def phrases_source(language: str) -> str:
     """All phrase files of a language as one text."""
-    return "\n".join((FOLDER / "embedded" / f"{part}.{language}.jinja").read_text(encoding="utf-8") for part in ("answers", "service", "foresight"))
+    return "\n".join((FOLDER / "embedded" / f"{part}.{language}.jinja").read_text(encoding="utf-8") for part in ("answers", "service", "foresight", "studio"))
 
 
 @cache

@@ -15,9 +15,11 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session
 
+from analytics.club import Club
 from analytics.training import Fitted
 from members.access import Actor, Caller
 from members.program import Program
+from prompts.compliance import Brand
 from retrieval.search import Search
 
 Writer = Callable[[dict[str, Any]], list[dict[str, str]]]
@@ -27,7 +29,9 @@ Writer = Callable[[dict[str, Any]], list[dict[str, str]]]
 class Means:
     """What every call shares: rules, day, search, the lake's folder, models and the injected copywriter.
 
-    `fitted` is None until something was learned; `groups` gives the segments' table of the last training.
+    `rules` are those in force, `coming` those adopted for a later day. `fitted` is None until something was learned; `groups` gives the
+    segments' table of the last training, `rows` everybody's feature rows as of then, `club` what the policy lab plays with, `brand` the words the shop does not use,
+    `invent` writes a file of synthetic members and says how near they come to the real ones.
     """
 
     rules: Program
@@ -37,6 +41,11 @@ class Means:
     fitted: Fitted | None
     groups: Callable[[], pd.DataFrame]
     write: Writer
+    coming: Program | None = None
+    rows: Callable[[], pd.DataFrame] = pd.DataFrame
+    club: Callable[[], Club] | None = None
+    brand: Brand | None = None
+    invent: Callable[[int], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,598 @@
+"""How does a marketer's sentence become an audience, a campaign or a rule change?
+
+The stories of the studio and the policy lab: which conditions, names, offers,
+days and rules a message gives, and which tool carries it. What is missing is
+asked for; nothing is guessed into a write.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from assistant.embedded import slots, wish
+from assistant.embedded.foresight import _GROUPS as GROUPS
+from assistant.embedded.skills import Call, Say, Story, given, skill, told, who_is_meant
+from assistant.embedded.turn import Turn
+from retrieval.numbers import chinese
+from retrieval.words import normal
+
+_QUOTED = re.compile(r"[“\"「『‘《]([^”\"」』’》]{2,60})[”\"」』’》]|(?<![\w])'([^']{2,60})'(?!\w)")
+_NAMED = re.compile(
+    r"\b(?:called|named|call (?:it|this|them|that)|name (?:it|this|them)|save (?:it |this |them |that )?as|under the name(?: of)?|label(?:led)?(?: it)?(?: as)?)\s+[:]?\s*([\w][\w &'/-]{1,50}?)(?=[,.;!?]|$|\s+(?:for|to|with|and|who|please|so)\b)|"
+    r"(?:名字?(?:就)?(?:叫|是|为)|取名(?:叫|为)?|命名(?:为|成)?|起名(?:叫)?|存(?:成|为|作)|保存(?:成|为)|叫做?|就叫)[:：]?\s*([\w\u4e00-\u9fff·\- ]{2,30}?)(?=[,，。；;！!？?]|$|吧|的)",
+    re.IGNORECASE,
+)
+_ID = re.compile(r"\b[ac]-[0-9a-z]{2,8}\b", re.IGNORECASE)
+# Words around a campaign's or an audience's name that are not part of it.
+_AROUND = re.compile(
+    r"\b(?:the|our|my|that|this|a|an|please|pls|can|could|you|we|i|me|us|to|of|for|on|in|at|it|is|was|are|were|did|do|does|how|what|whats|which|when|show|give|get|tell|send|launch|fire|off|out|go|live|start|run|ran|running|push|button|"
+    r"campaigns?|promo(?:tion)?s?|mailing|mailer|audiences?|segment|list|lists|group|members?|customers?|people|results?|report|numbers|stats|lift|work(?:ed|s)?|pay|paid|worth|perform(?:ed|ance)?|well|so far|now|today|yet|already|"
+    r"export|download|csv|file|excel|spreadsheet|sheet|xlsx|as|into|from|with|and|or|any|there|have|has|had|ready|set up|setup|schedule|tomorrow|tonight|morning|holdout|against|vs|compared|uplift|effect|impact|revenue|sales|extra|more|"
+    r"best|time|hour|day|hit|reach|email|e-mail|sms|text|push|wechat|message|offer|coupon|discount|percent|deep|much|should|would|will|be|by|who|whom|it's|that's|let's|lets|go ahead|ok|okay|last|latest|recent|week|month|year|ago|back|ended|finished|"
+    r"actually|really|any good|good|bad|success|successful|drive|drove|make|made|money|roi|return|outcome|verdict|variant|version|test|ab|split|better|won|win|winner)\b|"
+    r"请|麻烦|帮我|帮忙|给我|我们|咱们|咱|我|你|的|了|吗|呢|吧|啊|把|将|这个|那个|这次|那次|上次|上回|一下|看看|看下|查|导出|下载|名单|表格|文件|活动|营销|推广|效果|结果|怎么样|如何|咋样|数据|报告|发送|发出去|发出|群发|推送|上线|启动|开始|发|人群|受众|会员|客户|"
+    r"带来|多少|提升|增量|有没有|有用|值不值|赚|卖|表现|战报|复盘|现在|今天|明天|马上|立刻|可以|就|要|想|能|做|搞|一份|一个|优惠|力度|折扣|券|最佳|时间|什么时候|几点|哪天|合适|和|与|对|给|发给|里|一场|那场|这场|到底|最后|整|出来|成|跑|得"
+)
+
+
+def quoted(turn: Turn) -> str | None:
+    """A name that a message puts in quotation marks or after “called”."""
+    for pattern in (_QUOTED, _NAMED):
+        found = pattern.search(turn.text)
+        if found:
+            return next(group for group in found.groups() if group).strip()
+    return None
+
+
+def named(turn: Turn) -> str | None:
+    """The campaign or audience a message means: an id, a quoted name, or the words that are left."""
+    found = _ID.search(turn.text)
+    if found:
+        return found.group().upper()
+    name = quoted(turn)
+    if name:
+        return name
+    left = _AROUND.sub(" ", re.sub(r"[^\w\u4e00-\u9fff%-]+", " ", turn.text.lower()))
+    words = " ".join(word for word in left.split() if len(word) > 1 or word.isdigit())
+    return words if 2 <= len(words) <= 40 else None
+
+
+# --- conditions -------------------------------------------------------------------------
+
+_WITHOUT = re.compile(
+    r"\b(?:but not|except(?: for)?|excluding|exclude|leave out|leaving out|minus|without (?:the|those|anyone|any)|other than|not counting|skip(?:ping)?)\b|(?:但(?:是)?(?:不要|不含|不包括|排除|去掉)|除了|除去|排除(?:掉)?|剔除|去掉|不包括|不含|刨去|撇开)",
+    re.IGNORECASE,
+)
+_OR = re.compile(
+    r"\bor (?:those|anyone|anybody|people|members|whoever|else)\b|\bor (?=(?:spent|bought|joined|in |from |have|has|who))|\bas well as\b|或者?(?:是)?|以及(?=.*(?:会员|的人|客户))",
+    re.IGNORECASE,
+)
+_RISK = re.compile(r"at[- ]risk|churn|likely to leave|about to leave|slipping away|流失风险|快流失|要流失|可能流失|流失概率|流失率", re.IGNORECASE)
+_WORTH = re.compile(r"\b(?:worth|valued? at|lifetime value|ltv|clv|expected to spend)\b|价值|年价值|预计消费", re.IGNORECASE)
+_MONTHS = {name: n + 1 for n, name in enumerate("january february march april may june july august september october november december".split())}
+
+
+def wanted(turn: Turn) -> dict[str, Any]:
+    """What an audience must be, in the words of a message: `wanted`, and where said `or_also` and `but_not`."""
+    text = turn.text
+    cut = _WITHOUT.search(text)
+    inside, outside = (text[: cut.start()], text[cut.end() :]) if cut else (text, "")
+    if cut and not _flat(turn, inside):
+        # “Without those in Leeds, all gold members”: the other way round.
+        pieces = re.split(r"[,，;；]", outside, maxsplit=1)
+        outside, inside = pieces[0], pieces[1] if len(pieces) > 1 else inside
+    parts = [flat for piece in _OR.split(inside) if (flat := _flat(turn, piece))]
+    alone = _flat(turn, inside)
+    # Two halves that ask the same field are one list, not an either-or.
+    parts = parts if len(parts) > 1 and set(parts[0]) != set(parts[1]) else [alone]
+    found: dict[str, Any] = {"wanted": parts[0]} if parts and parts[0] else {}
+    if len(parts) > 1:
+        found["or_also"] = parts[1:]
+    unwanted = _flat(turn, outside) if outside else {}
+    if unwanted:
+        found["but_not"] = unwanted
+    return found
+
+
+def _flat(turn: Turn, text: str) -> dict[str, Any]:
+    """The conditions of one piece of a sentence, all of them together."""
+    part = replace(turn, text=text, slots=slots.read(text, turn.today, cities=turn.cities()))
+    plain = normal(text)
+    found = wish.audience(part)
+    found.pop("consent", None)
+    group = next((name for name, pattern in GROUPS.items() if re.search(pattern, plain) and not re.search(_NOT_A_GROUP, plain)), None)
+    if group and not ({"not_bought_for_days", "bought_within_days", "joined_within_days"} & set(found)):
+        found["segments"] = [group]
+    if _RISK.search(plain):
+        found.pop("segments", None)
+        found["churn_from_percent"] = part.slots.percent or 60
+    amount = part.slots.least or (part.slots.amounts[0] if part.slots.amounts else None)
+    if _WORTH.search(plain) and amount and re.search(r"next|expected|predicted|future|ltv|clv|lifetime|未来|预计|年价值|终身", plain):
+        for name in ("spent_at_least", "spent_at_most", "spent_within_days"):
+            found.pop(name, None)
+        found["worth_at_least"] = float(amount)
+    points = re.search(r"(\d[\d,]*)\s*(?:\+|or more)?\s*(?:points|pts)\b|积分(?:超过|大于|高于|多于|在)?\s*(\d[\d,]*)|(\d[\d,]*)\s*积?分(?:以上)?", plain)
+    if points:
+        found["points_at_least"] = int(next(g for g in points.groups() if g).replace(",", ""))
+        for name in ("spent_at_least", "spent_at_most"):
+            found.pop(name, None)
+    birthdays = [n for name, n in _MONTHS.items() if re.search(rf"\b{name}\b.{{0,20}}birthday|birthday.{{0,20}}\b{name}\b", plain)]
+    birthdays += [int(chinese(m) or m) for m in re.findall(r"([一二三四五六七八九十\d]+)月(?:份)?(?:过)?生日", plain) if m.isdigit() or chinese(m)]
+    if birthdays:
+        found["birthday_months"] = birthdays
+    if re.search(r"love|fans? of|into |mostly buy|mainly buy|keen on|偏好|喜欢|爱买|主要买|爱好者", plain) and found.get("categories"):
+        found["tastes"] = found.pop("categories")
+    # Whole numbers only where the tool counts.
+    for name in ("spent_at_least", "spent_at_most"):
+        if name in found:
+            found[name] = float(found[name])
+    return found
+
+
+_NOT_A_GROUP = r"\b(?:sale|coupon|discount code)\b"
+
+
+def channel(turn: Turn) -> str | None:
+    """The channel a message names, as campaigns have it."""
+    named_one = turn.slots.channel
+    return None if named_one in (None, "phone") else named_one
+
+
+@skill("audience_build")
+def _build(turn: Turn) -> Story:
+    before = turn.last("audience_count")
+    asked = wanted(turn)
+    if not asked.get("wanted"):
+        if before is None or before.record.get("outcome") == "refused":
+            return Say("missing_audience", note={"asks": "audience", "label": "audience_build"})
+        # “Save that as quiet gold”: what was counted last.
+        kept = {k: v for k, v in before.arguments.items() if k not in ("consent", "or_also", "but_not") and v not in (None, [])}
+        asked = {"wanted": kept, **given(or_also=before.arguments.get("or_also"), but_not=before.arguments.get("but_not"))}
+        if not kept:
+            return Say("missing_audience", note={"asks": "audience", "label": "audience_build"})
+        reach = channel(turn) or before.arguments.get("consent")
+    else:
+        reach = channel(turn)
+    return told((yield Call("audience_build", {"name": quoted(turn) or name_for(turn, asked["wanted"]), **asked, **given(channel=reach)})))
+
+
+def name_for(turn: Turn, asked: dict[str, Any]) -> str:
+    """A name for conditions nobody named: what they are, in a few words."""
+    zh = turn.language == "zh"
+    parts = [*(t.title() if not zh else _TIER_ZH.get(t, t) for t in asked.get("tiers", [])), *asked.get("cities", [])]
+    parts += [str(s).replace("_", " ") for s in (*asked.get("segments", []), *asked.get("categories", []), *asked.get("tastes", []))]
+    if asked.get("not_bought_for_days"):
+        parts.append(f"{asked['not_bought_for_days']}天未购" if zh else f"quiet {asked['not_bought_for_days']} days")
+    if asked.get("bought_within_days"):
+        parts.append(f"近{asked['bought_within_days']}天购买" if zh else f"bought in {asked['bought_within_days']} days")
+    if asked.get("joined_within_days"):
+        parts.append(f"近{asked['joined_within_days']}天入会" if zh else f"joined in {asked['joined_within_days']} days")
+    if asked.get("churn_from_percent"):
+        parts.append("有流失风险" if zh else "at risk")
+    if asked.get("spent_at_least"):
+        parts.append(f"消费≥{asked['spent_at_least']:g}" if zh else f"spent {asked['spent_at_least']:g}+")
+    name = (" " if not zh else "·").join(parts) or ("新人群" if zh else "New audience")
+    return name[:60]
+
+
+_TIER_ZH = {"bronze": "青铜", "silver": "白银", "gold": "黄金", "platinum": "铂金", "diamond": "钻石"}
+
+
+@skill("audience_export")
+def _export(turn: Turn) -> Story:
+    name = named(turn) or _in_hand(turn)
+    if not name:
+        return Say("missing_audience_name", note={"asks": "audience_name", "label": "audience_export"})
+    found = yield Call("audience_export", {"audience_name": name})
+    hand = _in_hand(turn)
+    if found.record.get("outcome") == "refused" and hand and hand != name:
+        found = yield Call("audience_export", {"audience_name": hand})
+    return told(found)
+
+
+def _in_hand(turn: Turn) -> str | None:
+    """The audience or campaign talked about last, by its id or name."""
+    for result in reversed(turn.past):
+        record = result.record.get("facts") or result.record
+        for key in ("campaign_id", "audience_id"):
+            if record.get(key):
+                return str(record[key])
+        if result.tool in ("audience_build", "create_campaign") and record.get("name"):
+            return str(record["name"])
+    return None
+
+
+# --- offers -----------------------------------------------------------------------------
+
+
+def offer(turn: Turn) -> dict[str, Any]:
+    """What a campaign gives: per cent, a sum, points, or a message alone."""
+    text, found = normal(turn.text), turn.slots
+    if found.percent:
+        return {"offer": "percent", "value": float(found.percent)}
+    points = re.search(r"(\d[\d,]*)\s*(?:bonus |extra )?(?:points|pts)\b|(?:送|赠|加|额外)\s*(\d[\d,]*)\s*积?分", text)
+    if points:
+        return {"offer": "points", "value": float(next(g for g in points.groups() if g).replace(",", ""))}
+    if found.amounts and re.search(r"\boff\b|coupon|voucher|discount|立减|减|券|优惠", text) and not re.search(r"\bbudget|预算", text):
+        return {"offer": "amount", "value": float(found.amounts[0])}
+    if re.search(
+        r"\b(?:no|without(?: an?| any)?) (?:offer|discount|coupon)|just (?:a )?(?:message|reminder|nudge)|不打折|不给(?:优惠|折扣)|只发(?:条)?消息|纯提醒", text
+    ):
+        return {"offer": "none"}
+    return {}
+
+
+def _of_whom(turn: Turn) -> dict[str, Any]:
+    """An audience by its name, or by conditions of the message, or the one in hand."""
+    asked = wanted(turn).get("wanted")
+    name = quoted(turn) or (found.group().upper() if (found := _ID.search(turn.text)) else None)
+    if name:
+        return {"audience_name": name}
+    if asked:
+        return {"wanted": asked}
+    before = turn.last("audience_count")
+    hand = _last_audience(turn)
+    if hand:
+        return {"audience_name": hand}
+    kept = {k: v for k, v in before.arguments.items() if k not in ("consent", "or_also", "but_not") and v not in (None, [])} if before else {}
+    if kept:
+        return {"wanted": kept}
+    words = named(turn)
+    return {"audience_name": words} if words and re.search(r"audience|segment|group|list|人群|受众|名单", turn.text.lower()) else {}
+
+
+def _last_audience(turn: Turn) -> str | None:
+    for result in reversed(turn.past):
+        record = result.record.get("facts") or result.record
+        if result.tool == "audience_build" and record.get("name"):
+            return str(record["name"])
+        if record.get("audience"):
+            return str(record["audience"])
+    return None
+
+
+@skill("estimate_uplift")
+def _estimate(turn: Turn) -> Story:
+    asked = {**_of_whom(turn), **offer(turn)}
+    before = turn.last("estimate_uplift")
+    if before and wish.continues(turn.text):
+        asked = {**before.arguments, **asked}
+    return told((yield Call("estimate_uplift", asked)))
+
+
+@skill("recommend_coupon")
+def _coupon(turn: Turn) -> Story:
+    if turn.slots.member_ids or turn.slots.emails:
+        return told((yield Call("recommend_coupon", {"who": (turn.slots.member_ids or turn.slots.emails)[0]})))
+    return told((yield Call("recommend_coupon", _of_whom(turn))))
+
+
+@skill("best_send_time")
+def _when(turn: Turn) -> Story:
+    if turn.slots.member_ids or turn.slots.emails:
+        return told((yield Call("best_send_time", {"who": who_is_meant(turn)})))
+    return told((yield Call("best_send_time", _of_whom(turn))))
+
+
+# --- words ------------------------------------------------------------------------------
+
+
+@skill("check_copy")
+def _check(turn: Turn) -> Story:
+    text = _the_wording(turn)
+    if not text:
+        before = turn.last("write_copy")
+        if before and before.ok and before.record.get("variants"):
+            place = turn.slots.place if turn.slots.place and 0 < turn.slots.place <= len(before.record["variants"]) else 1
+            text = before.record["variants"][place - 1]["text"]
+            asked = {"channel": before.record["channel"], "language": before.record["language"], **given(offer_percent=before.record.get("offer_percent"))}
+            return told((yield Call("check_copy", {"text": text, **asked, **given(valid_until=before.record.get("valid_until"))})))
+        return Say("missing_wording", note={"asks": "wording", "label": "check_copy"})
+    return told((yield Call("check_copy", given(text=text[:4000], channel=channel(turn) or ("sms" if len(text) < 80 else "email")))))
+
+
+_ASKS_FOR_CHECK = re.compile(
+    r"^\s*(?:hi|hey|hello|pls|please|can|could|would|you|quick|just|ok(?:ay)?|so)?[^:：\n]{0,80}?(?:check|compliance|compliant|legal|allowed|ok to (?:say|send)|review|vet|lint|flag|pass|advertising law|ad law|say this|run this|look (?:at|over)|wrong with|审核|审一下|审下|检查|查一下|看看|看下|合规|违规|广告法|能不能(?:这么)?(?:说|写|发)|可以(?:这么)?(?:说|写|发)|过一下|把关|有没有问题)[^:：\n]{0,60}[:：\n]\s*",
+    re.IGNORECASE,
+)
+
+
+def _the_wording(turn: Turn) -> str:
+    """The words to check: what stands in quotation marks, or after a colon; else nothing."""
+    inside = re.findall(r"[“\"「『]([^”\"」』]{4,})[”\"」』]", turn.text) or re.findall(r"(?<!\w)'([^']{8,})'(?!\w)", turn.text)
+    if inside:
+        return max(inside, key=len).strip()
+    head = _ASKS_FOR_CHECK.match(turn.text)
+    if head and len(turn.text) - head.end() >= 6:
+        return turn.text[head.end() :].strip()
+    tail = re.search(r"[:：]\s*(\S.{5,})$", turn.text, re.DOTALL)
+    if tail:
+        return tail[1].strip()
+    asked = re.split(
+        r"(?:这(?:句|条|段)?(?:话|文案)?(?:能|可以|合规|行)|能(?:这么)?(?:说|写|发)吗|合规吗|违规吗|有问题吗|可以发吗|[-–—] ?(?:is (?:that|this)|can we|ok|allowed|legal)\b|,? (?:is that|is this|can we say|are we allowed)\b)",
+        turn.text,
+    )
+    return asked[0].strip(" ，,。") if len(asked) > 1 and len(asked[0].strip()) >= 6 else ""
+
+
+# --- campaigns --------------------------------------------------------------------------
+
+
+@skill("create_campaign")
+def _create(turn: Turn) -> Story:
+    text = normal(turn.text)
+    whom = _of_whom(turn)
+    mentions = re.search(
+        r"(?:for|to|using|with|audience|the)\s+(?:the\s+)?[“\"「']([^”\"」']{2,60})[”\"」']\s*(?:audience|segment|group|list)?|(?:给|对|用|面向)\s*[“\"「『]([^”\"」』]{2,60})[”\"」』]",
+        turn.text,
+    )
+    if mentions:
+        whom = {"audience_name": next(g for g in mentions.groups() if g)}
+    elif quoted(turn) and whom.get("audience_name") == quoted(turn):
+        # The one name said is the campaign's; whom it is for is said otherwise or stands in the talk before.
+        asked = wanted(turn).get("wanted")
+        whom = {"wanted": asked} if asked else given(audience_name=_last_audience(turn)) or {"audience_name": quoted(turn)}
+    if not whom:
+        return Say("missing_audience", note={"asks": "audience", "label": "create_campaign"})
+    copy = wish.copy(turn)
+    gives = offer(turn)
+    holdout = re.search(
+        r"(\d{1,2})\s*%?\s*(?:percent)?\s*(?:holdout|hold[- ]?out|control)|(?:holdout|hold out|control group)(?: of)?\s*(\d{1,2})|(?:留|对照组?|空白组?|留出)\s*(\d{1,2})\s*%|(\d{1,2})\s*%\s*(?:的)?(?:人)?(?:不发|作?对照|留出|空白)",
+        text,
+    )
+    if holdout and gives.get("value") == float(next(g for g in holdout.groups() if g)) and len(re.findall(r"\d+\s*%|折", text)) < 2:
+        gives = {}
+    budget = re.search(r"(?:budget|cap|spend no more than|预算|不超过|上限)(?:\D{0,12}?)(\d[\d,]*(?:\.\d+)?)\s*(k)?", text)
+    many = re.search(r"\b(?:a/b/c|three (?:versions|variants)|3 (?:versions|variants))\b|三个?版本|三版", text)
+    one = re.search(r"\b(?:one version|single version|no a/b)\b|一个版本|单版本", text)
+    product = copy.get("product")
+    asked = {
+        "name": _campaign_name(turn, whom, product),
+        **whom,
+        **given(channel=channel(turn), tone=turn.slots.tone, language=_speech(text), product=product),
+        **gives,
+        **given(valid_until=copy.get("valid_until"), holdout_percent=int(next(g for g in holdout.groups() if g)) if holdout else None),
+        **given(budget=float(budget[1].replace(",", "")) * (1000 if budget[2] else 1) if budget else None, variants=3 if many else 1 if one else None),
+        **given(send_on=_day_ahead(turn) if re.search(r"send|start|launch|go out|schedule|发|上线|开始|启动", text) and not copy.get("valid_until") else None),
+    }
+    return told((yield Call("create_campaign", asked)))
+
+
+def _campaign_name(turn: Turn, whom: dict[str, Any], product: str | None) -> str:
+    name = quoted(turn)
+    if name and name != whom.get("audience_name"):
+        return name
+    base = str(whom.get("audience_name") or name_for(turn, whom.get("wanted", {})))
+    day = f"{turn.today:%d %b}".lstrip("0") if turn.language == "en" else f"{turn.today.month}月{turn.today.day}日"
+    return f"{base}{f' {product}' if product else ''} {day}"[:60]
+
+
+def _speech(text: str) -> str | None:
+    return (
+        "zh"
+        if re.search(r"in chinese|chinese (?:copy|message|version)|中文", text)
+        else "en"
+        if re.search(r"in english|english (?:copy|message|version)|英文", text)
+        else None
+    )
+
+
+def _day_ahead(turn: Turn) -> str | None:
+    ahead = turn.slots.ahead
+    return ahead.start.isoformat() if ahead and ahead.start >= turn.today else None
+
+
+@skill("send_campaign")
+def _send(turn: Turn) -> Story:
+    hand = _campaign_in_hand(turn)
+    name = named(turn)
+    if not name and not hand:
+        return Say("missing_campaign", note={"asks": "campaign", "label": "send_campaign"})
+    found = yield Call("send_campaign", {"campaign": name or hand})
+    if found.record.get("outcome") == "refused" and found.record.get("rule") == "no_such_campaign" and hand and hand != name:
+        found = yield Call("send_campaign", {"campaign": hand})
+    return told(found)
+
+
+def _campaign_in_hand(turn: Turn) -> str | None:
+    for result in reversed(turn.past):
+        record = result.record.get("facts") or result.record
+        if record.get("campaign_id"):
+            return str(record["campaign_id"])
+        if result.tool == "create_campaign" and record.get("name"):
+            return str(record["name"])
+    return None
+
+
+@skill("campaign_results")
+def _results(turn: Turn) -> Story:
+    name = named(turn)
+    latest = re.search(r"\b(?:last|latest|most recent|newest)\b|上一?(?:次|场|个|期)|最近(?:一|那)?(?:次|场|个)?", turn.text.lower())
+    asked = given(campaign=name if name and not (latest and len(name) < 4) else None)
+    found = yield Call("campaign_results", asked)
+    if asked and found.record.get("outcome") == "refused":
+        # Perhaps the words were no name: the latest one, and which others there are.
+        found = yield Call("campaign_results", given(campaign=_campaign_in_hand(turn)))
+    return told(found)
+
+
+# --- the policy lab ---------------------------------------------------------------------
+
+_TIER_WORD = "|".join(slots._TIERS.values())
+_NUMBER = r"(\d[\d,]*(?:\.\d+)?)\s*(k|千|万)?"
+_SEARCHES = re.compile(
+    r"\b(?:best|optimal|optimi[sz]e|ideal|find|search|which)\b.{0,40}\b(?:threshold|cut-?off|limit|level|tier)s?\b|\bthresholds?\b.{0,40}\b(?:best|optimal|maximi[sz]e)|最优|最佳|最合适的?门槛|找(?:出|一)?.{0,8}门槛|优化门槛|门槛(?:怎么|如何)(?:定|设)(?:最)?",
+    re.IGNORECASE,
+)
+
+
+def rules_of(turn: Turn, text: str) -> dict[str, Any]:
+    """The rule changes a text names, as the tools take them."""
+    plain = normal(text)
+    found: dict[str, Any] = {}
+    months = re.search(
+        r"(?:expir\w*|valid(?:ity)?|laps\w*|last|live|过期|有效期?|失效|到期|清零).{0,24}?(\d+|[一二两三四五六七八九十]+)\s*(?:个)?(months?|月|years?|年)|(\d+|[一二两三四五六七八九十]+)\s*(?:个)?(months?|月|years?|年).{0,16}?(?:expir|valid|laps|过期|有效|失效|到期|清零)",
+        plain,
+    )
+    if months:
+        raw, unit = (months[1], months[2]) if months[1] else (months[3], months[4])
+        count = int(raw) if raw.isdigit() else int(chinese(raw) or 0)
+        found["expiry_months"] = count * (12 if unit.startswith(("year", "年")) else 1)
+        plain = plain[: months.start()] + " " + plain[months.end() :]
+    grace = re.search(r"(?:grace|保级期?|宽限期?).{0,16}?(\d+)\s*(days?|天|months?|个?月)|(\d+)\s*[- ]?(days?|天)\s*(?:grace|保级|宽限)", plain)
+    if grace:
+        raw, unit = (grace[1], grace[2]) if grace[1] else (grace[3], grace[4])
+        found["grace_days"] = int(raw) * (30 if "month" in unit or "月" in unit else 1)
+        plain = plain[: grace.start()] + " " + plain[grace.end() :]
+    ship = re.search(rf"(?:free (?:shipping|delivery|postage)|包邮|免邮|免运费).{{0,16}}?{_NUMBER}|{_NUMBER}\s*(?:元|镑|pounds?)?\s*(?:包邮|免邮)", plain)
+    if ship:
+        groups = list(ship.groups())
+        raw, scale = (groups[0], groups[1]) if groups[0] else (groups[2], groups[3])
+        found["free_shipping_from"] = _amount(raw, scale)
+        plain = plain[: ship.start()] + " " + plain[ship.end() :]
+    per = re.search(
+        r"(\d+)\s*points?\s*(?:for|per|a|each|every)\s*(?:pound|unit|euro|dollar|£|\$|€)|每(?:消费)?(?:一|1)?(?:元|镑|英镑|块)\s*(?:送|积|得|给)?\s*(\d+)\s*(?:积)?分|\b(double) points (?:for|on) (?:all|every)|全场双倍积分",
+        plain,
+    )
+    if per:
+        raw = per[1] or per[2]
+        found["points_per_unit"] = int(raw) if raw else 2
+        plain = plain[: per.start()] + " " + plain[per.end() :]
+    for tier, words in slots._TIERS.items():
+        for place in re.finditer(rf"(?:{words})", plain):
+            after = plain[place.end() : place.end() + 48]
+            stop = re.search(rf"(?:{_TIER_WORD})|[;；。]|\bvs\b|\bversus\b", after)
+            after = after[: stop.start()] if stop else after
+            _of_tier(tier, after, found)
+    return found
+
+
+def _of_tier(tier: str, after: str, found: dict[str, Any]) -> None:
+    percent = re.search(r"(\d{1,2})\s*(?:%|percent|per cent)", after)
+    fold = re.search(r"(\d(?:\.\d)?|[一二三四五六七八九]{1,2})\s*折", after)
+    times = re.search(r"(\d(?:\.\d+)?)\s*(?:x|×|times|倍)", after)
+    number = re.search(_NUMBER, after)
+    if percent or fold:
+        off = slots.read(after, slots.date(2026, 1, 1)).percent
+        if off:
+            found.setdefault("discounts", {})[tier] = off
+    elif times:
+        found.setdefault("earning", {})[tier] = float(times[1])
+    elif number:
+        value = _amount(number[1], number[2])
+        # A number of days or months after a tier is no threshold.
+        rest = after[number.end() : number.end() + 8]
+        if value >= 10 and not re.match(r"\s*(?:days?|months?|天|个?月|%|年)", rest):
+            found.setdefault("thresholds", {})[tier] = value
+    else:
+        spelled = re.search(r"[一二两三四五六七八九]?[百千万][零一二三四五六七八九百千十]*", after)
+        value = chinese(spelled.group()) if spelled else None
+        if value:
+            found.setdefault("thresholds", {})[tier] = float(value)
+
+
+def _amount(raw: str, scale: str | None) -> float:
+    return float(raw.replace(",", "")) * {"k": 1000, "千": 1000, "万": 10_000}.get(scale or "", 1)
+
+
+def _last_rules(turn: Turn) -> dict[str, Any] | None:
+    for result in reversed(turn.past):
+        for key in ("rules", "first"):
+            if result.tool in ("policy_what_if", "compare_policies", "adopt_policy") and result.arguments.get(key):
+                return dict(result.arguments[key])
+        if result.tool == "policy_what_if" and result.record.get("found_thresholds"):
+            return {"thresholds": {k: float(v) for k, v in result.record["found_thresholds"].items()}}
+    return None
+
+
+@skill("policy_what_if")
+def _what_if(turn: Turn) -> Story:
+    text = normal(turn.text)
+    asked = rules_of(turn, turn.text)
+    if not asked and (_SEARCHES.search(turn.text) or re.search(r"\bbudget\b|预算", text)):
+        budget = re.search(rf"(?:budget|cost|spend|under|within|预算|成本|花费)\D{{0,16}}{_NUMBER}", text)
+        lower = re.search(r"(?:no more than|at most|max(?:imum)?|under|不超过|最多)\s*(\d{1,2})\s*%|(\d{1,2})\s*%\s*(?:downgrad|drop|lower|降级|掉级)", text)
+        found = {"search": True, **given(budget=_amount(budget[1], budget[2]) if budget and not re.match(r"\s*%", text[budget.end() :]) else None)}
+        return told((yield Call("policy_what_if", {**found, **given(downgraded_most_percent=float(next(g for g in lower.groups() if g)) if lower else None)})))
+    before = _last_rules(turn)
+    if asked and before and wish.continues(turn.text):
+        asked = _joined(before, asked)
+    if not asked:
+        return Say("missing_rules", note={"asks": "rules", "label": "policy_what_if"})
+    return told((yield Call("policy_what_if", {"rules": asked})))
+
+
+def _joined(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    return {**before, **{k: {**before.get(k, {}), **v} if isinstance(v, dict) else v for k, v in after.items()}}
+
+
+@skill("compare_policies")
+def _compare(turn: Turn) -> Story:
+    halves = [rules for piece in _sides(turn.text) if (rules := rules_of(turn, piece))]
+    whole = rules_of(turn, turn.text)
+    before = _last_rules(turn)
+    if len(halves) >= 2 and halves[0] != halves[1]:
+        return told((yield Call("compare_policies", {"first": halves[0], "second": halves[1]})))
+    if whole and before and whole != before:
+        return told((yield Call("compare_policies", {"first": before, "second": whole})))
+    if whole or before:
+        return told((yield Call("compare_policies", {"first": whole or before})))
+    return Say("missing_rules", note={"asks": "rules", "label": "compare_policies"})
+
+
+def _sides(text: str) -> Sequence[str]:
+    """The two halves of a comparison; a tier said once counts for both."""
+    parts = re.split(
+        r"\bvs?\b\.?|\bversus\b|\bagainst\b|\bcompared? (?:to|with)\b|\bor\b|\bthan\b|还是|对比|相比|比较|\bpk\b|和(?=.{0,12}\d)|跟(?=.{0,12}\d)|\band\b(?=\D{0,14}\d)",
+        text,
+        flags=re.IGNORECASE,
+    )
+    parts = [part for part in parts if re.search(r"\d|[一二三四五六七八九]千|万", part)]
+    if len(parts) < 2:
+        return parts
+    first = re.search(rf"({_TIER_WORD})", normal(parts[0]))
+    months = re.search(r"(expir\w*|valid\w*|有效期?|过期)", normal(parts[0]))
+    made = [parts[0]]
+    for part in parts[1:]:
+        if not re.search(rf"(?:{_TIER_WORD})", normal(part)) and first and not re.search(r"months?|个月|expir|过期", normal(part)):
+            part = f"{first[1]} {part}"
+        elif months and not re.search(r"expir|valid|有效|过期", normal(part)) and re.search(r"month|月|年|year", normal(part)):
+            part = f"{months[1]} {part}"
+        made.append(part)
+    return made
+
+
+@skill("adopt_policy")
+def _adopt(turn: Turn) -> Story:
+    asked = rules_of(turn, turn.text) or _last_rules(turn)
+    if not asked:
+        return Say("missing_rules", note={"asks": "rules", "label": "adopt_policy"})
+    ahead = turn.slots.ahead
+    day = ahead.start if ahead and ahead.start > turn.today else None
+    if day is None and re.search(r"tomorrow|明天", turn.text.lower()):
+        day = turn.today + timedelta(days=1)
+    if day is None and re.search(r"next month|下个?月", turn.text.lower()):
+        day = (turn.today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    if day is None and re.search(r"next year|new year|明年|元旦|新年", turn.text.lower()):
+        day = turn.today.replace(year=turn.today.year + 1, month=1, day=1)
+    if day is None:
+        return Say("missing_start", note={"asks": "start", "label": "adopt_policy"})
+    return told((yield Call("adopt_policy", {"rules": asked, "starts_on": day.isoformat()})))
+
+
+@skill("synthesise_members")
+def _invent(turn: Turn) -> Story:
+    text = normal(turn.text)
+    number = re.search(r"(\d[\d,]*)\s*(k|千|万|thousand)?", text)
+    spelled = re.search(r"[一二两三四五六七八九]?[百千万][零一二三四五六七八九百千十]*", text)
+    count: float | None = None
+    if number:
+        count = float(number[1].replace(",", "")) * {"k": 1000, "千": 1000, "万": 10_000, "thousand": 1000}.get(number[2] or "", 1)
+    elif spelled:
+        count = chinese(spelled.group())
+    elif re.search(r"\b(?:a|one) thousand\b", text):
+        count = 1000
+    members = int(min(20_000, max(10, count))) if count and count >= 10 else None
+    return told((yield Call("synthesise_members", given(members=members))))

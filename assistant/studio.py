@@ -1,0 +1,228 @@
+"""What do marketers' pages and tools work with, beyond one call?
+
+Joins audiences, campaigns, rule books and the policy lab for programs and
+pages: files to download, messages that leave the outbox, rules that begin, the club the lab
+plays with, members who never were.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from urllib import request as http
+
+import pandas as pd
+from sqlmodel import col, select
+
+from analytics import club as clubs
+from analytics import synthetic_members
+from analytics.club import Club
+from analytics.history import History
+from analytics.shelf import Shelf
+from analytics.training import Fitted
+from members import audience, campaigns, rulebooks
+from members.access import Caller, Role
+from members.database import Database
+from members.errors import NotAllowed, NotFound
+from members.program import Program
+from members.tables import CampaignMember, Contact, Member, MemberScore, Outgoing, ProgramVersion
+
+log = logging.getLogger("patron.studio")
+_AT_ONCE = 2_000
+_WEBHOOK_SECONDS = 10.0
+NAME = "synthetic_members"
+# Learned within a chat turn where no generator lies on the shelf.
+_ROWS_AT_ONCE = 4_000
+
+
+class Studio:
+    """One desk's work for marketers; `fitted` gives the models as they are now, `day` the shop's day."""
+
+    def __init__(
+        self,
+        database: Database,
+        lake: Path,
+        shelf: Shelf,
+        packaged: Program,
+        *,
+        fitted: Callable[[], Fitted | None],
+        day: Callable[[], date],
+        now: Callable[[], datetime],
+        webhook: str = "",
+        secret: str = "",
+    ) -> None:
+        """Use these stores; messages go to `webhook` when one is set, else they are marked as delivered in the outbox."""
+        self._database, self._lake, self._shelf, self._packaged = database, lake, shelf, packaged
+        self._fitted, self._day, self._now = fitted, day, now
+        self._webhook, self._secret = webhook, secret
+        self._kept: dict[str, tuple[Any, Any]] = {}
+        self._books: tuple[tuple[str, ...], list[Program]] = ((), [packaged])
+
+    # --- rules --------------------------------------------------------------------------
+
+    def books(self) -> list[Program]:
+        """Every rule book from the packaged one on, each knowing those before."""
+        with self._database.read() as session:
+            names = tuple(session.exec(select(ProgramVersion.version).order_by(col(ProgramVersion.starts_on))))
+            if names != self._books[0]:
+                self._books = (names, rulebooks.chain(self._packaged, rulebooks.adopted(session)))
+        return self._books[1]
+
+    def rules(self) -> Program:
+        """The rules of today."""
+        return rulebooks.in_force(self.books(), self._day())
+
+    def coming(self) -> Program | None:
+        """Rules adopted for a later day."""
+        return rulebooks.coming(self.books(), self._day())
+
+    def begin_rules(self) -> int:
+        """Bring tiers to rules that have begun since this was done last; how many members moved."""
+        rules, mark = self.rules(), self._shelf.folder / "rules_begun.json"
+        begun = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
+        if rules.since is None or begun.get("version") == rules.version:
+            return 0
+        with self._database.effect() as session:
+            moved = rulebooks.refresh_tiers(session, rules, on=self._day())
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text(json.dumps({"version": rules.version, "on": self._day().isoformat(), "moved": moved}), encoding="utf-8")
+        return moved
+
+    # --- what was learned ---------------------------------------------------------------
+
+    def rows(self) -> pd.DataFrame:
+        """Everybody's feature rows as of the last training."""
+        found: pd.DataFrame = self._once("rows", lambda fitted: History.of(self._lake).rows(fitted.as_of))
+        return found
+
+    def club(self) -> Club:
+        """The club the policy lab plays with, as of the last training."""
+        found: Club = self._once("club", self._make_club)
+        return found
+
+    def _make_club(self, fitted: Fitted) -> Club:
+        with self._database.read() as session:
+            told = pd.DataFrame(session.exec(select(MemberScore.member_id, MemberScore.churn, MemberScore.segment)).all(), columns=["id", "churn", "segment"])
+        told = told.set_index("id")
+        churn = told["churn"].astype(float)
+        return clubs.of_history(History.of(self._lake), self.rules(), as_of=fitted.as_of, churn=churn if churn.notna().any() else None, segment=told["segment"])
+
+    def renew(self) -> None:
+        """Work out anew what was kept."""
+        self._kept.clear()
+
+    def _once(self, name: str, make: Callable[[Fitted], Any]) -> Any:
+        fitted = self._fitted()
+        assert fitted is not None, "asked for only after a training"
+        kept = self._kept.get(name)
+        if kept is None or kept[0] is not fitted:
+            self._kept[name] = (fitted, make(fitted))
+        return self._kept[name][1]
+
+    # --- files --------------------------------------------------------------------------
+
+    def audience_file(self, caller: Caller, audience_id: str) -> pd.DataFrame:
+        """The members of a saved audience who may be written to, with what the channel needs. Raises NotAllowed, NotFound."""
+        _marketer(caller)
+        with self._database.read() as session:
+            kept = audience.get(session, audience_id)
+            ids = audience.ids(session, audience.where_of(kept), on=self._day(), channel=kept.channel or None, addressed=True)
+            rows = []
+            for start in range(0, len(ids), _AT_ONCE):
+                some = ids[start : start + _AT_ONCE]
+                reached = self._reached(session, some, kept.channel)
+                rows += [
+                    (m.id, m.name, m.language, reached.get(m.id, "")) for m in session.exec(select(Member).where(col(Member.id).in_(some)).order_by(Member.id))
+                ]
+        return pd.DataFrame(rows, columns=["member_id", "name", "language", "address"])
+
+    def campaign_file(self, caller: Caller, campaign_id: str) -> pd.DataFrame:
+        """A campaign's send list: member, variant, address, hour and words; those held out are named without any. Raises NotAllowed, NotFound."""
+        _marketer(caller)
+        with self._database.read() as session:
+            found = campaigns.get(session, campaign_id)
+            arms = session.exec(select(CampaignMember).where(CampaignMember.campaign_id == found.id).order_by(CampaignMember.member_id)).all()
+            told = {one.member_id: one for one in session.exec(select(Outgoing).where(Outgoing.campaign_id == found.id))}
+            reached = {
+                m: a
+                for n in range(0, len(arms), _AT_ONCE)
+                for m, a in self._reached(session, [x.member_id for x in arms[n : n + _AT_ONCE]], found.channel).items()
+            }
+        rows = []
+        for one in arms:
+            message = told.get(one.member_id)
+            held = one.arm == "holdout"
+            words = ("", "", "") if message is None else (message.send_at.isoformat(timespec="minutes"), message.subject, message.text)
+            rows.append((one.member_id, "holdout" if held else "send", one.variant, "" if held else reached.get(one.member_id, ""), *words))
+        return pd.DataFrame(rows, columns=["member_id", "arm", "variant", "address", "send_at", "subject", "text"])
+
+    def _reached(self, session: Any, member_ids: Sequence[str], channel: str) -> dict[str, str]:
+        kind = audience.ADDRESSED_BY.get(channel)
+        if kind is None:
+            return {}
+        query = select(Contact.member_id, Contact.value).where(col(Contact.member_id).in_(member_ids), Contact.kind == kind).order_by(col(Contact.id).desc())
+        return dict(session.exec(query).all())
+
+    # --- members who never were ---------------------------------------------------------
+
+    def invent(self, members: int) -> dict[str, Any]:
+        """Learn (or take from the shelf) and invent so many members; how near they come to the real ones."""
+        made, real, method = self._invented(members)
+        copies = len(made.merge(real.drop_duplicates(), how="inner"))
+        return {"columns": made.shape[1] + 1, "learned_from": len(real), "method": method, "exact_copies": copies}
+
+    def synthetic_file(self, caller: Caller, members: int) -> pd.DataFrame:
+        """The invented members as a table. Raises NotAllowed, NotFound before a training."""
+        _marketer(caller)
+        if self._fitted() is None:
+            raise NotFound("Nothing was learned yet: run `patron train` first.")
+        return synthetic_members.with_invented_ids(self._invented(members)[0])
+
+    def _invented(self, members: int) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+        real = self._once("real rows", lambda fitted: synthetic_members.member_rows(History.of(self._lake), most=_ROWS_AT_ONCE))
+        kept = self._shelf.load(NAME)
+        learned = kept or self._once("copula", lambda fitted: synthetic_members.learn(real, method="copula", seed=7))
+        return learned.sample(members, seed=members), real, "gan" if kept is not None and kept.method == "gan" else "copula"
+
+    # --- sending ------------------------------------------------------------------------
+
+    def deliver(self, *, limit: int = 200) -> int:
+        """Send what is due: to the webhook, or nowhere but the outbox. How many left. A message that left is never sent again."""
+        now, rules = self._now(), self.rules().campaigns
+        with self._database.read() as session:
+            waiting = [(one.id, one.model_dump(mode="json")) for one in campaigns.due(session, now=now, rules=rules, limit=limit)]
+        gone = 0
+        for message_id, message in waiting:
+            assert message_id is not None
+            try:
+                if self._webhook:
+                    self._post(message)
+            except OSError as error:
+                log.warning("the webhook did not take message %s: %s", message_id, type(error).__name__)
+                with self._database.effect() as session:
+                    campaigns.failed(session, message_id, now=now)
+                continue
+            with self._database.effect() as session:
+                gone += campaigns.delivered(session, message_id, now=now)
+        return gone
+
+    def _post(self, message: dict[str, Any]) -> None:
+        """One message to the webhook, signed; its id is the idempotency key, so that a second try is the same message."""
+        with self._database.read() as session:
+            address = self._reached(session, [message["member_id"]], message["channel"]).get(message["member_id"], "")
+        told = {name: message[name] for name in ("campaign_id", "member_id", "channel", "subject", "text", "send_at")} | {"address": address}
+        body = json.dumps(told, ensure_ascii=False, sort_keys=True).encode("utf-8")
+        signed = hmac.new(self._secret.encode(), body, hashlib.sha256).hexdigest()
+        key = f"{message['campaign_id']}:{message['member_id']}"
+        head = {"Content-Type": "application/json", "Idempotency-Key": key, "X-Patron-Signature": f"sha256={signed}"}
+        with http.urlopen(http.Request(self._webhook, data=body, headers=head, method="POST"), timeout=_WEBHOOK_SECONDS) as answer:
+            answer.read(1_000)
+
+
+def _marketer(caller: Caller) -> None:
+    if caller.role not in (Role.MARKETER, Role.ADMIN):
+        raise NotAllowed("This is for marketers.")

@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from sqlmodel import select
 
 import prompts
-from analytics import training
+from analytics import segments, training
 from analytics.shelf import Card, Shelf
 from analytics.training import Fitted
 from assistant import agent, guard, memory
@@ -151,6 +151,11 @@ class Desk:
         told = [{"facts": a.card["facts"], "approval_id": a.id, "expires_at": a.expires_at.isoformat()} for a in found]
         return [agent.card(a.tool, t, language or caller.language, self.today.isoformat()) for a, t in zip(found, told, strict=True)]
 
+    def drop(self, caller: Caller, approval_id: str) -> None:
+        """Decline a card of the caller's own; nothing happens when it was decided already."""
+        with self.database.effect() as session:
+            record.close(session, caller, approval_id, "declined", now=self.now())
+
     def gateway(self, caller: Caller, thread_id: str) -> Gateway:
         """The tools of one caller in one thread."""
         return Gateway(self.database, caller, self.means(), thread_id, self.now)
@@ -179,10 +184,11 @@ class Desk:
             return memory.stored(session, thread_id)
 
     def audience_choices(self) -> dict[str, list[Any]]:
-        """What an audience can be built from: tiers, cities and categories of this shop."""
+        """What an audience can be built from: tiers, cities, categories and groups of this shop."""
         with self.database.read() as session:
             cities, shelves = audience.cities(session), audience.categories(session)
-        return {"tiers": [(t.name_en, t.key) for t in self.rules.tiers.levels], "cities": cities[:60], "categories": shelves}
+        groups = list(segments.PATTERNS) if self.fitted is not None and self.fitted.segments is not None else []
+        return {"tiers": [(t.name_en, t.key) for t in self.rules.tiers.levels], "cities": cities[:60], "categories": shelves, "segments": groups}
 
     def write_copy(self, facts: dict[str, Any]) -> list[dict[str, str]]:
         """Three wordings of a campaign message: by the language model when there is one, checked, else embedded."""

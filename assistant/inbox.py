@@ -1,7 +1,7 @@
 """What do colleagues do with tickets, and with what a second person must decide?
 
-The one room behind the support page and the API. Every act takes the caller and
-refuses whoever is not support.
+The one room behind the staff pages and the API. Every act takes the caller; tickets are
+support's alone, and a second person must be one whose tool it is.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,12 @@ from sqlmodel import Session
 from assistant import handoff, memory
 from assistant.handoff import Opened
 from members import approvals, people, privacy, tickets
-from members.access import Caller
+from members.access import Caller, Role
 from members.database import Database
+from members.errors import NotAllowed
 from members.tables import Message
 from tools.bench import Bench, Means
-from tools.gateway import Gateway, Outcome
+from tools.gateway import REGISTRY, Gateway, Outcome
 from tools.tickets import TicketBrief, brief
 
 
@@ -104,15 +105,17 @@ class Inbox:
     # --- a second person ----------------------------------------------------------------
 
     def seconds(self, caller: Caller) -> list[Second]:
-        """What waits for a second person that the caller may be."""
-        handoff.must_be_support(caller)
+        """What waits for a second person that the caller may be: of tools that are theirs. Raises NotAllowed for members."""
+        if caller.role is Role.MEMBER:
+            raise NotAllowed("This is for the shop's staff.")
         with self.database.read() as session:
-            found = approvals.for_second(session, caller, now=self.now())
+            found = [a for a in approvals.for_second(session, caller, now=self.now()) if caller.role in REGISTRY[a.tool].roles]
             return [Second(a.id, a.tool, people.account_name(session, a.account_id), a.card["facts"], a.expires_at) for a in found]
 
     def decide_second(self, caller: Caller, approval_id: str, *, yes: bool) -> Outcome:
         """Agree to, or turn down, what a colleague proposed. Raises NotFound for one's own."""
-        handoff.must_be_support(caller)
+        if caller.role is Role.MEMBER:
+            raise NotAllowed("This is for the shop's staff.")
         return self.gateway(caller, "").carry_out_second(approval_id, yes=yes)
 
     # --- data ---------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from analytics.club import Club
 from analytics.history import History
 from analytics.shelf import Shelf
 from analytics.training import Fitted
+from assistant.embedded import campaigning
 from members import audience, campaigns, rulebooks
 from members.access import Caller, Role
 from members.database import Database
@@ -122,6 +123,42 @@ class Studio:
         if kept is None or kept[0] is not fitted:
             self._kept[name] = (fitted, make(fitted))
         return self._kept[name][1]
+
+    # --- pages --------------------------------------------------------------------------
+
+    def names(self, caller: Caller) -> tuple[list[str], list[str]]:
+        """Names of the saved audiences and of the campaigns set up but not sent. Raises NotAllowed."""
+        _marketer(caller)
+        with self._database.read() as session:
+            drafts = [c.name_en for c in campaigns.every(session) if c.status == "draft"]
+            return [kept.name for kept in audience.names(session)], drafts
+
+    def sent(self, caller: Caller) -> list[tuple[str, str, str]]:
+        """Campaigns that were sent, the latest first, as (id, English name, Chinese name). Raises NotAllowed."""
+        _marketer(caller)
+        with self._database.read() as session:
+            return [(c.id, c.name_en, c.name_zh or c.name_en) for c in campaigns.every(session) if c.sent_on is not None]
+
+    def outgoing(self, caller: Caller, campaign_id: str) -> tuple[dict[str, int], list[tuple[str, str, str, str]]]:
+        """A campaign's outbox: how many wait, left or failed, and a few messages as (member, hour, state, words). Raises NotAllowed."""
+        _marketer(caller)
+        with self._database.read() as session:
+            some = session.exec(select(Outgoing).where(Outgoing.campaign_id == campaign_id).order_by(col(Outgoing.send_at), col(Outgoing.id)).limit(5))
+            told = [(m.member_id, m.send_at.isoformat(sep=" ", timespec="minutes"), m.status, m.text) for m in some]
+            return campaigns.outbox(session, campaign_id), told
+
+    def understood(self, text: str) -> dict[str, Any]:
+        """A sentence about members as conditions, shown for editing."""
+        with self._database.read() as session:
+            cities, shelves = audience.cities(session), audience.categories(session)
+        return campaigning.understood(text, today=self._day(), cities=cities, categories=shelves)
+
+    def versions(self, caller: Caller) -> list[dict[str, Any]]:
+        """Adopted rule books, the latest first: version, first day, changes. Raises NotAllowed."""
+        _marketer(caller)
+        with self._database.read() as session:
+            kept = list(rulebooks.adopted(session))[::-1]
+        return [{"version": v.version, "starts_on": v.starts_on, "changes": v.changes, "why": v.why, "in_force": v.starts_on <= self._day()} for v in kept]
 
     # --- files --------------------------------------------------------------------------
 

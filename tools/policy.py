@@ -112,7 +112,11 @@ class GroupChange(Record):
 
 
 class PolicyOutcome(Record):
-    """A year under proposed rules against the present ones, on the shop's members with the same luck for both."""
+    """A year under proposed rules against the present ones, on the shop's members with the same luck for both.
+
+    `moves[a][b]`: members in the a-th tier at the end under the present rules and in the b-th under the proposed ones.
+    `tier_today_moved`: members who would stand elsewhere today had the proposed rules been there all year.
+    """
 
     as_of: date
     currency: str
@@ -138,6 +142,7 @@ class PolicyOutcome(Record):
     assumptions: list[Assumed]
     groups: list[GroupChange]
     tier_today_moved: int
+    moves: list[list[int]]
     interval_percent: int = 95
     found_thresholds: dict[str, str] | None = None
     tried: int | None = None
@@ -271,6 +276,7 @@ def _told(bench: Bench, made: Program, seen: Comparison, scale: float, members: 
             for by, parts in seen.groups.items()
             for key, (n, better, worse, mean) in parts.items()
         ],
+        moves=[[round(n * scale) for n in row] for row in seen.moves.tolist()],
         tier_today_moved=int(round((seen.history.sum() - seen.history.trace()) * scale)),
     )
 

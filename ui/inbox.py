@@ -128,7 +128,7 @@ class Panel:
 
     def _seconds_shown(self, caller: Caller, speech: str, picked: str | None) -> list[Any]:
         found = self.desk.inbox.seconds(caller)
-        choices = [(_proposal(s, speech, str(self.desk.today)), s.approval_id) for s in found]
+        choices = [(proposal(s, speech, str(self.desk.today)), s.approval_id) for s in found]
         head = f"<h4>{escape(say('second_title', speech))}</h4>" if found else ""
         ids = [s.approval_id for s in found]
         value = picked if picked in ids else ids[0] if len(ids) == 1 else None
@@ -211,7 +211,7 @@ def _waited(hours: float, speech: str) -> str:
     return f"{hours:.0f} {say('hours', speech)}" if hours >= 1 else f"{hours * 60:.0f} {say('minutes', speech)}"
 
 
-def _proposal(s: Second, speech: str, today: str) -> str:
+def proposal(s: Second, speech: str, today: str) -> str:
     """What the second person decides, in words of its own: their own yes is the last one."""
     facts = {**s.facts, "waits_for_second": False}
     told = outcome_text(s.tool, facts, language=speech, today=today, suffix="card").replace("**", "")

@@ -169,17 +169,32 @@ def tiles(pairs: list[tuple[str, str]]) -> str:
 
 
 def copies(record: dict[str, Any], language: str) -> str:
-    """Variants as they would appear on a phone, side by side."""
+    """Variants as they would appear on a phone, side by side, each with what the check found."""
     phones = []
     for n, v in enumerate(record["variants"], start=1):
-        subject = f"<b>{escape(v['subject'])}</b>" if v.get("subject") else ""
+        head = "".join(f"<{tag}>{escape(v[key])}</{tag}><br>" for key, tag in (("subject", "b"), ("preheader", "i")) if v.get(key))
         parts = f" · {v['parts']} {say('parts', language)}" if v.get("parts") else ""
         warn = f' <span class="warn">{escape(say("too_long", language))}</span>' if not v["fits"] else ""
+        shown = v["previews"][0] if v.get("previews") else v["text"]
         phones.append(
-            f'<div class="phone"><span class="soft">{"ABC"[n - 1]} · {escape(record["channel"])}</span><div class="bubble">{subject}{"<br>" if subject else ""}{escape(v["text"])}</div>'
-            f'<span class="soft">{v["length"]} {escape(say("characters", language))}{escape(parts)}</span>{warn}</div>'
+            f'<div class="phone"><span class="soft">{"ABC"[n - 1]} · {escape(record["channel"])}</span><div class="bubble">{head}{bold(shown)}</div>'
+            f'<span class="soft">{v["length"]} {escape(say("characters", language))}{escape(parts)}</span>{warn}{found(v["findings"], language)}</div>'
         )
     return f'<div class="copies">{"".join(phones)}</div><p class="soft">{escape(say("not_sent", language))}</p>'
+
+
+def found(findings: list[dict[str, Any]], language: str) -> str:
+    """What the check found in a message: a tick, or each place with its reason and what to say instead."""
+    if not findings:
+        return f'<div class="soft">✓ {escape(say("check_ok", language))}</div>'
+    lines = []
+    for f in findings:
+        place = f"“{escape(f['place'])}” " if f["place"] else ""
+        reason = escape(f["reason_zh"] if language == "zh" else f["reason_en"])
+        lines.append(
+            f'<div class="{"warn" if f["level"] == "error" else "soft"}">{"✗" if f["level"] == "error" else "△"} {place}{reason} {escape(f["suggestion"])}</div>'
+        )
+    return "".join(lines)
 
 
 def category(key: str, language: str) -> str:

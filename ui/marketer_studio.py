@@ -1,6 +1,5 @@
-"""The marketer's page: audience with a live count, copy variants side by side, and a chat."""
+"""The marketer's page: the campaign's steps, results, the policy lab, what waits for a second person, and a chat."""
 
-from datetime import date
 from html import escape
 from typing import Any
 
@@ -8,144 +7,99 @@ import gradio as gr
 
 from assistant.desk import Desk
 from assistant.tokens import Tokens
-from prompts import formats
-from ui import look, talk
+from members.errors import Refusal
+from ui import inbox, look, policy_lab, results, studio_steps, talk
 from ui.words import say
 
-_CHANNELS = ["email", "sms", "wechat", "push"]
-_TONES = ["warm", "playful", "plain", "festive", "urgent"]
+_TABS = ("studio", "results", "lab", "second")
 
 
 def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
     """The page of role marketer."""
-    places = desk.audience_choices()
     with gr.Blocks(title="Patron · Studio", analytics_enabled=False, fill_width=True) as page:
         top = gr.HTML(padding=False)
         language = gr.Radio([("English", "en"), ("中文", "zh")], value="en", show_label=False, container=False, elem_id="language")
         with gr.Row():
-            with gr.Column(scale=3, min_width=280):
-                audience_title = gr.Markdown(f"### {say('audience', 'en')}")
-                count = gr.HTML(elem_id="count", padding=False)
-                with gr.Row():
-                    tiers = gr.Dropdown(places["tiers"], multiselect=True, value=[], label=say("tier", "en"), elem_id="tiers")
-                    cities = gr.Dropdown(places["cities"], multiselect=True, value=[], label=say("city", "en"), elem_id="cities")
-                    categories = gr.Dropdown(places["categories"], multiselect=True, value=[], label=say("bought_from", "en"), elem_id="categories")
-                with gr.Row():
-                    quiet = gr.Number(label=say("quiet_days", "en"), minimum=0, precision=0, value=None, elem_id="quiet")
-                    least = gr.Number(label=say("spent_least", "en"), minimum=0, value=None, elem_id="least")
-                    most = gr.Number(label=say("spent_most", "en"), minimum=0, value=None, elem_id="most")
-                with gr.Row():
-                    consent = gr.Dropdown([("–", ""), *((c, c) for c in _CHANNELS)], value="", label=say("channel", "en"), elem_id="consent")
-                    speaks = gr.Dropdown([("–", ""), ("English", "en"), ("中文", "zh")], value="", label=say("speaks", "en"), elem_id="speaks")
-                offer_title = gr.Markdown(f"### {say('offer', 'en')}")
-                with gr.Row():
-                    channel = gr.Dropdown(_CHANNELS, value="email", label=say("channel", "en"), elem_id="channel")
-                    tone = gr.Dropdown(_TONES, value="warm", label=say("tone", "en"), elem_id="tone")
-                    tongue = gr.Dropdown([("English", "en"), ("中文", "zh")], value="en", label=say("speaks", "en"), elem_id="tongue")
-                with gr.Row():
-                    product = gr.Textbox(label=say("product", "en"), elem_id="product", max_length=120)
-                    percent = gr.Number(label=say("discount", "en"), minimum=0, maximum=90, precision=0, value=None, elem_id="percent")
-                    until = gr.Textbox(label=say("until", "en"), elem_id="until", max_length=10)
-                write = gr.Button(say("write", "en"), variant="primary", elem_id="write")
-                copies = gr.HTML(f'<p class="soft">{say("start_copy", "en")}</p>', elem_id="copies", padding=False)
+            with gr.Column(scale=3, min_width=280), gr.Tabs(elem_id="studio-tabs"):
+                with gr.Tab(say("studio_tab", "en"), id="studio", elem_id="tab-studio") as studio_tab:
+                    steps = studio_steps.Panel(desk, tokens)
+                with gr.Tab(say("results_tab", "en"), id="results", elem_id="tab-results") as results_tab:
+                    measured = results.Panel(desk, tokens)
+                with gr.Tab(say("lab_tab", "en"), id="lab", elem_id="tab-lab") as lab_tab:
+                    lab = policy_lab.Panel(desk, tokens, steps)
+                with gr.Tab(say("second_tab", "en"), id="second", elem_id="tab-second") as second_tab:
+                    waiting = gr.Radio([], show_label=False, elem_id="second-pick")
+                    with gr.Row():
+                        agree, refuse = (
+                            gr.Button(say("second_yes", "en"), variant="primary", elem_id="second-yes"),
+                            gr.Button(say("second_no", "en"), elem_id="second-no"),
+                        )
+                    decided = gr.HTML(elem_id="second-done", padding=False)
             with gr.Column(scale=2, min_width=280):
                 chat_title = gr.Markdown(f"### {say('assistant', 'en')}")
                 chat = talk.build("marketer", height=430)
 
-        fields = [tiers, cities, categories, quiet, least, most, consent, speaks]
+        tabs = [studio_tab, results_tab, lab_tab, second_tab]
+        second = [waiting, agree, refuse, decided]
 
-        # Gradio hands a request only to a function that names each of its inputs.
-        def counted(t: Any, c: Any, k: Any, q: Any, low: Any, high: Any, a: Any, lang: Any, speech: str, request: gr.Request) -> str:
-            return _count(desk, tokens, (t, c, k, q, low, high, a, lang), speech, request)
-
-        def written(ch: Any, to: Any, lang: Any, what: Any, off: Any, last: Any, t: Any, speech: str, request: gr.Request) -> str:
-            return _copy(desk, tokens, (ch, to, lang, what, off, last, t), speech, request)
-
-        labels = [
-            "tier",
-            "city",
-            "bought_from",
-            "quiet_days",
-            "spent_least",
-            "spent_most",
-            "channel",
-            "speaks",
-            "channel",
-            "tone",
-            "speaks",
-            "product",
-            "discount",
-            "until",
-        ]
-        labelled = [*fields, channel, tone, tongue, product, percent, until]
-
-        def switch(t: Any, c: Any, k: Any, q: Any, low: Any, high: Any, a: Any, lang: Any, speech: str, request: gr.Request) -> list[Any]:
+        def switch(table: Any, picked: Any, speech: str, request: gr.Request) -> list[Any]:
             caller = talk.caller_of(desk, tokens, request)
-            titles = [f"### {say(key, speech)}" for key in ("audience", "offer", "assistant")]
-            return [
-                look.bar(desk.settings.shop()["name"], caller.name if caller else "", speech),
-                _count(desk, tokens, (t, c, k, q, low, high, a, lang), speech, request),
-                *titles,
-                gr.update(value=say("write", speech)),
-                *(gr.update(label=say(key, speech)) for key in labels),
-                *talk.relabelled("marketer", speech),
-            ]
+            bar = look.bar(desk.settings.shop()["name"], caller.name if caller else "", speech)
+            names = [gr.update(label=say(f"{name}_tab", speech)) for name in _TABS]
+            head = [bar, *names, f"### {say('assistant', speech)}", *talk.relabelled("marketer", speech)]
+            return [*head, *steps.relabelled(speech), *steps.lists(request), *lab.relabelled(table, speech, request)]
 
-        gr.on([f.change for f in fields], counted, [*fields, language], [count], show_progress="hidden", trigger_mode="always_last")
-        write.click(written, [channel, tone, tongue, product, percent, until, tiers, language], [copies])
+        def counted(
+            t: Any, c: Any, k: Any, g: Any, q: Any, lo: Any, hi: Any, r: Any, a: Any, s: Any, nt: Any, nc: Any, al: Any, speech: str, request: gr.Request
+        ) -> str:
+            return steps._counted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al), speech, request)
+
+        def seen(picked: str | None, speech: str, request: gr.Request) -> list[Any]:
+            return measured.updates(picked, speech, request)
+
+        def proposals(speech: str, request: gr.Request) -> list[Any]:
+            return _second(desk, tokens, speech, request)
+
+        def decide(yes: bool) -> Any:
+            def done(picked: str | None, speech: str, request: gr.Request) -> list[Any]:
+                return _decided(desk, tokens, yes, picked, speech, request)
+
+            return done
+
+        steps.wire(language)
+        lab.wire(language)
         talk.wire(desk, tokens, chat, language)
-        fixed = [top, count, audience_title, offer_title, chat_title, write, *labelled, chat.chat, chat.box, chat.send, *chat.buttons]
-        language.input(switch, [*fields, language], fixed)
-        page.load(switch, [*fields, language], fixed)
+        results_tab.select(seen, [measured.pick, language], measured.outputs())
+        measured.pick.input(seen, [measured.pick, language], measured.outputs())
+        second_tab.select(proposals, [language], second)
+        for yes, button in ((True, agree), (False, refuse)):
+            button.click(decide(yes), [waiting, language], second)
+        fixed = [top, *tabs, chat_title, chat.chat, chat.box, chat.send, *chat.buttons, *steps.fixed(), steps.saved, steps.drafts, *lab.fixed()]
+        language.input(switch, [lab.table, measured.pick, language], fixed)
+        language.input(counted, [*steps.conditions(), language], [steps.count], show_progress="hidden")
+        language.input(seen, [measured.pick, language], measured.outputs(), show_progress="hidden")
+        page.load(switch, [lab.table, measured.pick, language], fixed)
+        page.load(counted, [*steps.conditions(), language], [steps.count], show_progress="hidden")
     return page
 
 
-def _count(desk: Desk, tokens: Tokens, given: tuple[Any, ...], speech: str, request: gr.Request) -> str:
+def _second(desk: Desk, tokens: Tokens, speech: str, request: gr.Request, *, told: str = "") -> list[Any]:
+    """What colleagues proposed: updates for the list, both buttons and the note."""
     caller = talk.caller_of(desk, tokens, request)
-    if caller is None:
-        return say("signed_out", speech)
-    tiers, cities, categories, quiet, least, most, consent, speaks = given
-    asked = {
-        "tiers": tiers,
-        "cities": cities,
-        "categories": categories,
-        "not_bought_for_days": int(quiet) if quiet else None,
-        "spent_at_least": float(least) if least else None,
-        "spent_at_most": float(most) if most else None,
-        "consent": consent,
-        "languages": [speaks] if speaks else None,
-    }
-    outcome = desk.gateway(caller, "").call("audience_count", {k: v for k, v in asked.items() if v not in (None, "", [])})
-    r = outcome.result
-    if outcome.status != "ok":
-        return f'<div class="card warn">{escape(str(r.get("fact", "")))}</div>'
-    share = f"{100 * r['matching'] / r['members_in_all']:.1f}%" if r["members_in_all"] else "–"
-    return (
-        f'<div class="card"><span class="big">{formats.number(r["reachable"])}</span> {escape(say("reachable", speech))}'
-        f'<div class="soft">{formats.number(r["matching"])} {escape(say("match", speech))} ({share} {escape(say("of_all", speech))}) · {formats.number(r["without_consent"])} {escape(say("no_consent", speech))} · '
-        f"{formats.number(r['contacted_this_week'])} {escape(say('contacted', speech))}</div></div>"
-    )
+    found = desk.inbox.seconds(caller) if caller else []
+    choices = [(inbox.proposal(s, speech, desk.today.isoformat()), s.approval_id) for s in found]
+    note = told or ("" if found else f'<div class="card soft">{escape(say("no_second", speech))}</div>')
+    buttons = [gr.update(value=say(key, speech), visible=bool(found)) for key in ("second_yes", "second_no")]
+    return [gr.update(choices=choices, value=choices[0][1] if len(choices) == 1 else None), *buttons, note]
 
 
-def _copy(desk: Desk, tokens: Tokens, given: tuple[Any, ...], speech: str, request: gr.Request) -> str:
+def _decided(desk: Desk, tokens: Tokens, yes: bool, picked: str | None, speech: str, request: gr.Request) -> list[Any]:
     caller = talk.caller_of(desk, tokens, request)
-    if caller is None:
-        return say("signed_out", speech)
-    channel, tone, tongue, product, percent, until, tiers = given
-    try:
-        day = date.fromisoformat(until.strip()).isoformat() if until and until.strip() else None
-    except ValueError:
-        return f'<div class="card warn">{escape(say("until", speech))}</div>'
-    asked = {
-        "channel": channel,
-        "tone": tone,
-        "language": tongue,
-        "product": (product or "").strip(),
-        "offer_percent": int(percent) if percent else None,
-        "valid_until": day,
-    }
-    asked["tier"] = tiers[0] if tiers and len(tiers) == 1 else None
-    outcome = desk.gateway(caller, "").call("write_copy", {k: v for k, v in asked.items() if v})
-    if outcome.status != "ok":
-        return f'<div class="card warn">{escape(str(outcome.result.get("fact", "")))}</div>'
-    return look.copies(outcome.result, speech)
+    told = ""
+    if caller is not None and picked:
+        try:
+            desk.inbox.decide_second(caller, picked, yes=yes)
+            told = f'<div class="card">{escape(say("second_done" if yes else "left_as_is", speech))}</div>'
+        except Refusal as refusal:
+            told = f'<div class="card warn">{escape(refusal.fact)}</div>'
+    return _second(desk, tokens, speech, request, told=told)

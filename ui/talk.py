@@ -102,7 +102,7 @@ def caller_of(desk: Desk, tokens: Tokens, request: gr.Request) -> Caller | None:
 
 def build(role: str, language: str = "en", *, height: int = 430) -> Talk:
     """Lay out a chat; `wire` brings it to life."""
-    greeting = "empty_chat" if role == "member" else "empty_staff"
+    greeting = {"member": "empty_chat", "marketer": "empty_marketer"}.get(role, "empty_staff")
     chat = gr.Chatbot(
         height=height,
         show_label=False,
@@ -246,7 +246,7 @@ def _decided(
 def relabelled(role: str, language: str) -> list[Any]:
     """Updates of the fixed texts for a language, in the order: chat, box, send, then the buttons."""
     starters = suggestions(role, language)
-    greeting = "empty_chat" if role == "member" else "empty_staff"
+    greeting = {"member": "empty_chat", "marketer": "empty_marketer"}.get(role, "empty_staff")
     return [
         gr.update(placeholder=say(greeting, language)),
         gr.update(placeholder=say("ask" if role == "member" else "ask_staff", language)),

@@ -8,7 +8,7 @@ asked for; nothing is guessed into a write.
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from assistant.embedded import slots, wish
@@ -16,7 +16,7 @@ from assistant.embedded.foresight import _GROUPS as GROUPS
 from assistant.embedded.skills import Call, Say, Story, given, skill, told, who_is_meant
 from assistant.embedded.turn import Turn
 from retrieval.numbers import chinese
-from retrieval.words import normal
+from retrieval.words import has_han, normal
 
 _QUOTED = re.compile(r"[“\"「『‘《]([^”\"」』’》]{2,60})[”\"」』’》]|(?<![\w])'([^']{2,60})'(?!\w)")
 _NAMED = re.compile(
@@ -35,6 +35,42 @@ _AROUND = re.compile(
     r"请|麻烦|帮我|帮忙|给我|我们|咱们|咱|我|你|的|了|吗|呢|吧|啊|把|将|这个|那个|这次|那次|上次|上回|一下|看看|看下|查|导出|下载|名单|表格|文件|活动|营销|推广|效果|结果|怎么样|如何|咋样|数据|报告|发送|发出去|发出|群发|推送|上线|启动|开始|发|人群|受众|会员|客户|"
     r"带来|多少|提升|增量|有没有|有用|值不值|赚|卖|表现|战报|复盘|现在|今天|明天|马上|立刻|可以|就|要|想|能|做|搞|一份|一个|优惠|力度|折扣|券|最佳|时间|什么时候|几点|哪天|合适|和|与|对|给|发给|里|一场|那场|这场|到底|最后|整|出来|成|跑|得"
 )
+
+
+# What these stories ask back for.
+ASKED = frozenset(("audience", "audience_name", "campaign", "wording", "rules", "start"))
+_THEM = re.compile(
+    r"\b(?:them|those|these|they|that (?:lot|audience|group|list|segment|bunch)|this (?:lot|audience|group|list|segment)|the same (?:people|audience|lot))\b|他们|她们|这(?:些|批|群|帮)人?|那(?:些|批|群|帮)人?|这个人群|该人群|同一批",
+    re.IGNORECASE,
+)
+_BUYS = re.compile(r"bought|buy|buyers?|purchas|shoppers? of|customers? of|fans? of|love|买过|买了|购买|常买|爱买|买家|喜欢|偏好", re.IGNORECASE)
+
+
+def _ask(turn: Turn, phrase: str, asks: str) -> Say:
+    return Say(phrase, note={"asks": asks, "label": turn.note["label_now"], "told": list(turn.said)})
+
+
+def _all(turn: Turn) -> str:
+    """All that was said of the present request."""
+    return "\n".join(turn.said)
+
+
+def goes_on(turn: Turn, label: str) -> str | None:
+    """What a short question about the campaign or the rules just talked about asks."""
+    text, last = turn.text.lower(), turn.last_tool()
+    if last in ("create_campaign", "send_campaign") and label not in ("campaign_results", "yes", "no", "send_campaign"):
+        if re.search(
+            r"\bhow(?:'s| is| did| has)? (?:it|that|this|the campaign)\b.{0,20}(?:do|go|perform|work)|\bany (?:effect|luck|results?)\b|效果(?:怎么样|如何|呢)|怎么样了",
+            text,
+        ):
+            return "campaign_results"
+        if len(text) < 40 and re.search(r"\b(?:send|fire|launch|push) (?:it|that|this)\b|发(?:出去|送)?吧|发了吧|发出去", text):
+            return "send_campaign"
+    if last in ("create_campaign", "send_campaign", "audience_build") and len(text) < 40 and re.search(r"\b(?:export|download|csv)\b|导出|下载|名单", text):
+        return "audience_export"
+    if last in ("policy_what_if", "compare_policies") and len(text) < 60 and rules_in(turn.text) and label not in ("adopt_policy", "compare_policies"):
+        return "compare_policies" if re.search(r"\bvs\b|versus|compare|against|than|比|还是", text) else "policy_what_if"
+    return None
 
 
 def quoted(turn: Turn) -> str | None:
@@ -62,7 +98,7 @@ def named(turn: Turn) -> str | None:
 # --- conditions -------------------------------------------------------------------------
 
 _WITHOUT = re.compile(
-    r"\b(?:but not|except(?: for)?|excluding|exclude|leave out|leaving out|minus|without (?:the|those|anyone|any)|other than|not counting|skip(?:ping)?)\b|(?:但(?:是)?(?:不要|不含|不包括|排除|去掉)|除了|除去|排除(?:掉)?|剔除|去掉|不包括|不含|刨去|撇开)",
+    r"\b(?:but not|except(?: for)?|excluding|exclude|leave out|leaving out|minus|without (?:the|those|anyone|any)|other than|not counting|skip(?:ping)?)\b|(?:但(?:是)?(?:不要|不含|不包括|排除|去掉)|除了|除去|排除(?:掉)?|剔除|去掉|不包括|不含|刨去|撇开|不要(?=买过|买了|已经|最近)|没买过的?不要)",
     re.IGNORECASE,
 )
 _OR = re.compile(
@@ -76,7 +112,8 @@ _MONTHS = {name: n + 1 for n, name in enumerate("january february march april ma
 
 def wanted(turn: Turn) -> dict[str, Any]:
     """What an audience must be, in the words of a message: `wanted`, and where said `or_also` and `but_not`."""
-    text = turn.text
+    # A name in quotation marks says nothing of the people in it.
+    text = _NAMED.sub(" ", _QUOTED.sub(" ", turn.text))
     cut = _WITHOUT.search(text)
     inside, outside = (text[: cut.start()], text[cut.end() :]) if cut else (text, "")
     if cut and not _flat(turn, inside):
@@ -140,18 +177,26 @@ def channel(turn: Turn) -> str | None:
     return None if named_one in (None, "phone") else named_one
 
 
+def understood(text: str, *, today: date, cities: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
+    """A sentence about members as conditions, for a page to show: `wanted`, `or_also`, `but_not`, and the `channel` it names."""
+    context = {"cities": ", ".join(cities), "categories": ", ".join(categories)}
+    language = "zh" if has_han(text) else "en"
+    turn = Turn(text, language, today, "marketer", "", context, slots.read(text, today, cities=cities), (), (), {}, 1)
+    return {**wanted(turn), **given(channel=channel(turn))}
+
+
 @skill("audience_build")
 def _build(turn: Turn) -> Story:
     before = turn.last("audience_count")
-    asked = wanted(turn)
+    asked = {} if before is not None and _THEM.search(turn.text) and not turn.slots.tiers + turn.slots.cities else wanted(turn)
     if not asked.get("wanted"):
         if before is None or before.record.get("outcome") == "refused":
-            return Say("missing_audience", note={"asks": "audience", "label": "audience_build"})
+            return _ask(turn, "missing_audience", "audience")
         # “Save that as quiet gold”: what was counted last.
         kept = {k: v for k, v in before.arguments.items() if k not in ("consent", "or_also", "but_not") and v not in (None, [])}
         asked = {"wanted": kept, **given(or_also=before.arguments.get("or_also"), but_not=before.arguments.get("but_not"))}
         if not kept:
-            return Say("missing_audience", note={"asks": "audience", "label": "audience_build"})
+            return _ask(turn, "missing_audience", "audience")
         reach = channel(turn) or before.arguments.get("consent")
     else:
         reach = channel(turn)
@@ -184,7 +229,7 @@ _TIER_ZH = {"bronze": "青铜", "silver": "白银", "gold": "黄金", "platinum"
 def _export(turn: Turn) -> Story:
     name = named(turn) or _in_hand(turn)
     if not name:
-        return Say("missing_audience_name", note={"asks": "audience_name", "label": "audience_export"})
+        return _ask(turn, "missing_audience_name", "audience_name")
     found = yield Call("audience_export", {"audience_name": name})
     hand = _in_hand(turn)
     if found.record.get("outcome") == "refused" and hand and hand != name:
@@ -226,11 +271,14 @@ def offer(turn: Turn) -> dict[str, Any]:
 
 def _of_whom(turn: Turn) -> dict[str, Any]:
     """An audience by its name, or by conditions of the message, or the one in hand."""
-    asked = wanted(turn).get("wanted")
     name = quoted(turn) or (found.group().upper() if (found := _ID.search(turn.text)) else None)
     if name:
         return {"audience_name": name}
-    if asked:
+    asked = wanted(turn).get("wanted") or {}
+    if not _BUYS.search(turn.text):
+        # “10% off tea” says what is offered, not who they are.
+        asked.pop("categories", None)
+    if asked and not (_THEM.search(turn.text) and _last_audience(turn)):
         return {"wanted": asked}
     before = turn.last("audience_count")
     hand = _last_audience(turn)
@@ -289,7 +337,7 @@ def _check(turn: Turn) -> Story:
             text = before.record["variants"][place - 1]["text"]
             asked = {"channel": before.record["channel"], "language": before.record["language"], **given(offer_percent=before.record.get("offer_percent"))}
             return told((yield Call("check_copy", {"text": text, **asked, **given(valid_until=before.record.get("valid_until"))})))
-        return Say("missing_wording", note={"asks": "wording", "label": "check_copy"})
+        return _ask(turn, "missing_wording", "wording")
     return told((yield Call("check_copy", given(text=text[:4000], channel=channel(turn) or ("sms" if len(text) < 80 else "email")))))
 
 
@@ -320,6 +368,13 @@ def _the_wording(turn: Turn) -> str:
 # --- campaigns --------------------------------------------------------------------------
 
 
+_SETTING_UP = re.compile(
+    r"\b(?:set(?:ting)? (?:it |this )?up|put together|organi[sz]e|plan|prepare|build|make|run|hold(?:ing)?(?: back| out)?|keep(?:ing)?(?: back)?|leave out|control|budget|cap|max|of|them|those|they|people|right|ok|okay|please|now|then|next|let'?s|go|with|an?|the)\b|\d+\s*%?\s*(?:holdout|control)|\bhold\w*\b[^,.;]{0,20}|"
+    r"做个|做一个|建个|建一个|搞个|来个|策划|安排|弄个|讲讲|讲一下|说说|主推|主打|推一下|留出?\d*\s*%?(?:不发|对照)?|不发|对照组?|空白组?|预算[^，。,]{0,12}|给他们|他们|这些人",
+    re.IGNORECASE,
+)
+
+
 @skill("create_campaign")
 def _create(turn: Turn) -> Story:
     text = normal(turn.text)
@@ -335,8 +390,8 @@ def _create(turn: Turn) -> Story:
         asked = wanted(turn).get("wanted")
         whom = {"wanted": asked} if asked else given(audience_name=_last_audience(turn)) or {"audience_name": quoted(turn)}
     if not whom:
-        return Say("missing_audience", note={"asks": "audience", "label": "create_campaign"})
-    copy = wish.copy(turn)
+        return _ask(turn, "missing_audience", "audience")
+    copy = wish.copy(replace(turn, text=_SETTING_UP.sub(" ", _NAMED.sub(" ", _QUOTED.sub(" ", turn.text)))))
     gives = offer(turn)
     holdout = re.search(
         r"(\d{1,2})\s*%?\s*(?:percent)?\s*(?:holdout|hold[- ]?out|control)|(?:holdout|hold out|control group)(?: of)?\s*(\d{1,2})|(?:留|对照组?|空白组?|留出)\s*(\d{1,2})\s*%|(\d{1,2})\s*%\s*(?:的)?(?:人)?(?:不发|作?对照|留出|空白)",
@@ -389,7 +444,7 @@ def _send(turn: Turn) -> Story:
     hand = _campaign_in_hand(turn)
     name = named(turn)
     if not name and not hand:
-        return Say("missing_campaign", note={"asks": "campaign", "label": "send_campaign"})
+        return _ask(turn, "missing_campaign", "campaign")
     found = yield Call("send_campaign", {"campaign": name or hand})
     if found.record.get("outcome") == "refused" and found.record.get("rule") == "no_such_campaign" and hand and hand != name:
         found = yield Call("send_campaign", {"campaign": hand})
@@ -410,7 +465,7 @@ def _campaign_in_hand(turn: Turn) -> str | None:
 def _results(turn: Turn) -> Story:
     name = named(turn)
     latest = re.search(r"\b(?:last|latest|most recent|newest)\b|上一?(?:次|场|个|期)|最近(?:一|那)?(?:次|场|个)?", turn.text.lower())
-    asked = given(campaign=name if name and not (latest and len(name) < 4) else None)
+    asked = given(campaign=name if name and not (latest and len(name) < 2) else None)
     found = yield Call("campaign_results", asked)
     if asked and found.record.get("outcome") == "refused":
         # Perhaps the words were no name: the latest one, and which others there are.
@@ -428,7 +483,7 @@ _SEARCHES = re.compile(
 )
 
 
-def rules_of(turn: Turn, text: str) -> dict[str, Any]:
+def rules_in(text: str) -> dict[str, Any]:
     """The rule changes a text names, as the tools take them."""
     plain = normal(text)
     found: dict[str, Any] = {}
@@ -475,7 +530,7 @@ def _of_tier(tier: str, after: str, found: dict[str, Any]) -> None:
     times = re.search(r"(\d(?:\.\d+)?)\s*(?:x|×|times|倍)", after)
     number = re.search(_NUMBER, after)
     if percent or fold:
-        off = slots.read(after, slots.date(2026, 1, 1)).percent
+        off = slots.read(after, date(2026, 1, 1)).percent
         if off:
             found.setdefault("discounts", {})[tier] = off
     elif times:
@@ -510,7 +565,7 @@ def _last_rules(turn: Turn) -> dict[str, Any] | None:
 @skill("policy_what_if")
 def _what_if(turn: Turn) -> Story:
     text = normal(turn.text)
-    asked = rules_of(turn, turn.text)
+    asked = rules_in(turn.text)
     if not asked and (_SEARCHES.search(turn.text) or re.search(r"\bbudget\b|预算", text)):
         budget = re.search(rf"(?:budget|cost|spend|under|within|预算|成本|花费)\D{{0,16}}{_NUMBER}", text)
         lower = re.search(r"(?:no more than|at most|max(?:imum)?|under|不超过|最多)\s*(\d{1,2})\s*%|(\d{1,2})\s*%\s*(?:downgrad|drop|lower|降级|掉级)", text)
@@ -520,7 +575,7 @@ def _what_if(turn: Turn) -> Story:
     if asked and before and wish.continues(turn.text):
         asked = _joined(before, asked)
     if not asked:
-        return Say("missing_rules", note={"asks": "rules", "label": "policy_what_if"})
+        return _ask(turn, "missing_rules", "rules")
     return told((yield Call("policy_what_if", {"rules": asked})))
 
 
@@ -530,8 +585,8 @@ def _joined(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 
 @skill("compare_policies")
 def _compare(turn: Turn) -> Story:
-    halves = [rules for piece in _sides(turn.text) if (rules := rules_of(turn, piece))]
-    whole = rules_of(turn, turn.text)
+    halves = [rules for piece in _sides(turn.text) if (rules := rules_in(piece))]
+    whole = rules_in(turn.text)
     before = _last_rules(turn)
     if len(halves) >= 2 and halves[0] != halves[1]:
         return told((yield Call("compare_policies", {"first": halves[0], "second": halves[1]})))
@@ -539,7 +594,7 @@ def _compare(turn: Turn) -> Story:
         return told((yield Call("compare_policies", {"first": before, "second": whole})))
     if whole or before:
         return told((yield Call("compare_policies", {"first": whole or before})))
-    return Say("missing_rules", note={"asks": "rules", "label": "compare_policies"})
+    return _ask(turn, "missing_rules", "rules")
 
 
 def _sides(text: str) -> Sequence[str]:
@@ -566,9 +621,9 @@ def _sides(text: str) -> Sequence[str]:
 
 @skill("adopt_policy")
 def _adopt(turn: Turn) -> Story:
-    asked = rules_of(turn, turn.text) or _last_rules(turn)
+    asked = rules_in(_all(turn)) or _last_rules(turn)
     if not asked:
-        return Say("missing_rules", note={"asks": "rules", "label": "adopt_policy"})
+        return _ask(turn, "missing_rules", "rules")
     ahead = turn.slots.ahead
     day = ahead.start if ahead and ahead.start > turn.today else None
     if day is None and re.search(r"tomorrow|明天", turn.text.lower()):
@@ -578,7 +633,7 @@ def _adopt(turn: Turn) -> Story:
     if day is None and re.search(r"next year|new year|明年|元旦|新年", turn.text.lower()):
         day = turn.today.replace(year=turn.today.year + 1, month=1, day=1)
     if day is None:
-        return Say("missing_start", note={"asks": "start", "label": "adopt_policy"})
+        return _ask(turn, "missing_start", "start")
     return told((yield Call("adopt_policy", {"rules": asked, "starts_on": day.isoformat()})))
 
 

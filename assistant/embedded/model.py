@@ -94,7 +94,9 @@ _FAMILY = {
 # Requests whose arguments may fill the whole message: a clause of it is rarely a request of its own.
 _SERVICE = frozenset(
     "cancel_order return_item exchange_item change_items change_address change_payment apply_coupon redeem_points change_consent change_language "
-    "erase_me keep_account export_data transfer_points complaint talk_to_person adjust_points receive_return".split()
+    "erase_me keep_account export_data transfer_points complaint talk_to_person adjust_points receive_return "
+    "audience_build audience_export check_copy estimate_uplift create_campaign send_campaign campaign_results best_send_time recommend_coupon "
+    "policy_what_if compare_policies adopt_policy synthesise_members".split()
 )
 _CORRECTS = re.compile(
     r"^\s*(?:(?:hmm+|oh|ah|well)[\s,]+)?(?:no\b|nope\b|not (?:that|the|this)|wrong|actually|sorry|wait|hang on|i meant?|i said|instead|make it|rather|use|with|but|and|also|only|just|to my|on my|via|change (?:it|that)|the other)\b|"
@@ -239,6 +241,8 @@ class EmbeddedModel(BaseChatModel):
             return "ask_policy"
         if re.search(r"语言|\blanguages?\b|改成[中英]文|换成[中英]文|用[中英]文", text) and re.search(r"chinese|english|mandarin|中文|英文|英语|汉语", text):
             return "change_language"
+        if turn.role == "marketer" and (meant := campaigning.goes_on(turn, best.label)):
+            return meant
         if best.label in _SERVICE and best.chance > 0.35:
             return None
         place = places.read(turn.text) if turn.role == "member" and best.chance < 0.9 else None
@@ -327,6 +331,9 @@ class EmbeddedModel(BaseChatModel):
 
     def _answers(self, turn: Turn, asked: str) -> bool:
         """Whether a message gives what was asked for rather than opening something new."""
+        if asked in campaigning.ASKED:
+            best = self.router.guess(turn.text, self._labels(turn))[0]
+            return best.label in (turn.note.get("label"), "out_of_scope", "audience_count", "search_products") or best.chance < 0.6
         if turn.note.get("label") == "return_item" and len(turn.text) < 60 and service.reason_of(turn.text):
             return True
         if asked in _GIVEN:

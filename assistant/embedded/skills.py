@@ -56,7 +56,12 @@ def told(result: Result, phrase: str = "", **about: Any) -> Say:
     if result.record.get("outcome") in ("refused", "failed"):
         person = result.record.get("instead") in ("talk_to_person", "warranty_if_faulty")
         return Say("refused", {**NOTHING, **result.record}, result.arguments, {"offers": "talk_to_person"} if person else {})
-    return Say(phrase or result.tool.removesuffix(FOR_MEMBER), result.record, {"about": None, "order_id": None, "max_price": None, **result.arguments, **about})
+    waits = "_waiting" if result.record.get("outcome") == "waiting_for_yes" else ""
+    return Say(
+        phrase or f"{result.tool.removesuffix(FOR_MEMBER)}{waits}",
+        result.record,
+        {"about": None, "order_id": None, "max_price": None, **result.arguments, **about},
+    )
 
 
 def given(**values: Any) -> dict[str, Any]:

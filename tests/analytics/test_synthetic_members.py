@@ -42,7 +42,7 @@ def real() -> pd.DataFrame:
 
 @pytest.fixture(scope="module", params=["gan", "copula"])
 def learned(request: pytest.FixtureRequest, real: pd.DataFrame) -> Synthesiser:
-    return learn(real, method=request.param, epochs=90, seed=3)
+    return learn(real, method=request.param, epochs=160, seed=3)
 
 
 @pytest.fixture(scope="module")

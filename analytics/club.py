@@ -132,7 +132,7 @@ def of_rows(rows: pd.DataFrame, rules: Program, *, as_of: date, churn: pd.Series
         orders_a_month=pace.astype(np.float32),
         order_cents=np.where(number("order_cents") > 0, number("order_cents"), typical).astype(np.float32),
         order_cv=0.8,
-        gone=_gone(rows, pace, churn),
+        gone=_gone(rows, pace.astype(np.float32), churn),
         leaving=_leaving(rows),
         tier=tier,
         points=points,

@@ -8,8 +8,9 @@ assumption with a range, and the ranges' ends are played as well. What members
 earned under the old rules they keep as long as those would have let them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -248,17 +249,20 @@ def _play_block(club: Club, present: Program, proposed: Program, months: int, li
     stays = [here.copy(), here.copy()]
     low_tier = [state.tier for state in states]
     for month in range(months):
-        season = club.season[(club.as_of.month - 1 + month) % 12]
+        # The month that follows the day is the one the past counts as eleven back.
+        season = club.season[(club.as_of.month + month) % 12]
         orders = rng.poisson(club.orders_a_month * season).astype(np.float32)
         value = rng.standard_gamma(np.where(orders > 0, orders * shape, 1.0).astype(np.float32)) * (club.order_cents / shape)
         luck = rng.random(n, np.float32)
         before = [_worth(state, club) for state in states]
+        # Both sides spend from the same prices, though the present side's tiers move before the proposed side buys.
+        unreduced = 1 - _rate(present, states[0], "discount_percent") / 100
         near = [_near(state) for state in states]
         for which, state in enumerate(states):
             lost = (low_tier[1] < low_tier[0]) if which else np.zeros(n, bool)
             move = 1 + likely["response"] * (before[which] - before[0]) + likely["pull"] * (near[which] - near[0].astype(np.float32)) - likely["loss"] * lost
             active = stays[which] & (orders > 0)
-            full = np.where(active, value * np.clip(move, 0.2, 3.0) / (1 - _rate(present, states[0], "discount_percent") / 100), 0).astype(np.float32)
+            full = np.where(active, value * np.clip(move, 0.2, 3.0) / unreduced, 0).astype(np.float32)
             _book(state, club, full, np.where(active, orders, 0), stays[which], month, likely, found[which], start)
             stays[which] &= luck >= club.leaving * np.where(lost, likely["leaving"], 1.0)
         low_tier = [state.tier for state in states]
@@ -292,7 +296,7 @@ def _book(
     """One month of one side: what was paid and given, points earned, used and lapsed, the tier afterwards."""
     rules = state.rules
     discount = full * _rate(rules, state, "discount_percent") / 100
-    paid = full - discount
+    paid = (full - discount).astype(np.float32)
     each = np.divide(paid, orders, out=np.zeros_like(paid), where=orders > 0)
     postage = _postage(rules, state, each) * orders
     gift = np.where(there, _rate(rules, state, "birthday_gift_cents") / 12, 0)
@@ -325,16 +329,21 @@ def _retier(state: _State, paid: NDArray[np.float32], month: int, club: Club, st
     rules = state.rules
     state.spent = np.concatenate([paid[:, None], state.spent[:, :-1]], axis=1)
     reached = _ranks(state.spent[:, : _window(rules)].sum(1), _marks(rules))
-    if rules.before is not None:
-        old = rules.before
-        left = max(0, _window(old) - month - 1)
-        kept = _ranks(start[:, :left].sum(1), _marks(old)) if left else np.zeros(len(reached), np.int8)
+    for old, ended in _earlier(rules, club.as_of):
+        kept = _ranks(start[:, ended : max(ended, _window(old) - month - 1)].sum(1), _marks(old))
         reached = np.maximum(reached, np.minimum(kept, club.tier))
     up, low = reached > state.tier, reached < state.tier
     state.below = np.where(low, state.below + 1, 0).astype(np.int8)
     down = low & (state.below > _grace(rules))
     state.tier = np.where(up | down, reached, state.tier).astype(np.int8)
     state.below[down] = 0
+
+
+def _earlier(rules: Program, as_of: date) -> Iterator[tuple[Program, int]]:
+    """Each earlier rule book, with the months since it ended: what was spent in these is no spend of its days."""
+    while rules.before is not None:
+        yield rules.before, 0 if rules.since is None else max(0, round((as_of - rules.since).days / MONTH_DAYS))
+        rules = rules.before
 
 
 def _spend_points(state: _State, paid: NDArray[np.float32], likely: Mapping[str, float]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -223,7 +223,7 @@ class Studio:
         real = self._once("real rows", lambda fitted: synthetic_members.member_rows(History.of(self._lake), most=_ROWS_AT_ONCE))
         kept = self._shelf.load(NAME)
         learned = kept or self._once("copula", lambda fitted: synthetic_members.learn(real, method="copula", seed=7))
-        return learned.sample(members, seed=members), real, "gan" if kept is not None and kept.method == "gan" else "copula"
+        return synthetic_members.mended(learned.sample(members, seed=members)), real, "gan" if kept is not None and kept.method == "gan" else "copula"
 
     # --- sending ------------------------------------------------------------------------
 

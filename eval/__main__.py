@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -181,6 +182,118 @@ def _proposed(model: Any, asked: Path, out: Path, dialogues: bool) -> int:
 
 def _figure(value: float | None) -> str:
     return "" if value is None or value != value else str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+@app.command()
+def uplift(
+    json_to: Json = None,
+    data: Annotated[
+        Path | None, typer.Option(help="CSV of a randomised campaign; made-up campaigns with planted effects when left out.", exists=True, dir_okay=False)
+    ] = None,
+    treatment: Annotated[str, typer.Option(help="Column that says who was written to: 0/1, true/false, or names of arms.")] = "",
+    outcome: Annotated[str, typer.Option(help="Column of what followed: 0/1 or an amount.")] = "",
+    control: Annotated[str, typer.Option(help="Name of the arm left alone; guessed from words such as “no” or “control” when left out.")] = "",
+    drop: Annotated[list[str] | None, typer.Option(help="A column that is no feature; may be given again.")] = None,
+    test_share: Annotated[float, typer.Option(help="Share of rows that are ranked and never learned from.")] = 0.3,
+    sizes: Annotated[list[int] | None, typer.Option(help="Members learned from in the made-up campaigns.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="Made-up campaigns a world.")] = 3,
+    report: Annotated[Path | None, typer.Option(help="HTML report to write, with --data.")] = None,
+) -> None:
+    """Whom a campaign changes: T-, X- and DR-learners beside everyone, likely buyers and random; Qini, uplift at 10, 20, 30%."""
+    from eval import uplift_quality as measured
+    from members.errors import BadInput
+
+    console.width = console.width if console.is_terminal else 150
+    try:
+        if data is None:
+            _json(json_to, measured.planted_main(console, sizes=sizes or (4_000, 40_000), seeds=seeds))
+            return
+        if not treatment or not outcome:
+            raise BadInput("Name the columns: --treatment and --outcome.")
+        found = measured.main(
+            console, data, treatment=treatment, outcome=outcome, control=control or None, drop=drop or [], test_share=test_share, report=report
+        )
+        _json(json_to, found)
+    except BadInput as error:
+        console.print(f"[red]{error}[/red]", highlight=False)
+        sys.exit(2)
+
+
+@app.command()
+def synthetic(
+    home: Home = None,
+    json_to: Json = None,
+    data: Annotated[Path | None, typer.Option(help="A file in the Online Retail layout instead of a shop.", exists=True, dir_okay=False)] = None,
+    epsilon: Annotated[float, typer.Option(help="Also with this differential-privacy budget; 0 for none.")] = 0.0,
+    epochs: Annotated[int, typer.Option(min=1, help="Rounds of the GAN.")] = 300,
+    report: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+) -> None:
+    """Members who never were: marginals, pairs, train-on-synthetic AUC, nearest records, membership inference; GAN beside copula."""
+    from eval import synthetic_quality as measured
+    from eval import worlds
+    from members.errors import BadInput
+
+    console.width = console.width if console.is_terminal else 150
+    try:
+        folder = None if data else home or Path(tempfile.mkdtemp(prefix="patron-eval-"))
+        if folder is not None:
+            worlds.demo_desk(folder).close()
+        told = measured.measure(folder, data, epsilon=epsilon or None, epochs=epochs, report=report, console=console)
+    except BadInput as error:
+        console.print(f"[red]{error}[/red]", highlight=False)
+        sys.exit(2)
+    _json(json_to, measured.figures(told))
+
+
+@app.command()
+def compliance(
+    json_to: Json = None,
+    cases: Annotated[Path | None, typer.Option(help="Labelled messages (JSON lines); ours when left out.", exists=True, dir_okay=False)] = None,
+) -> None:
+    """The copy check on labelled messages by an author who had not seen it: precision and recall by rule and language."""
+    from eval import compliance as measured
+
+    _json(json_to, measured.main(cases))
+
+
+@app.command()
+def policy(
+    home: Home = None,
+    json_to: Json = None,
+    members: Annotated[int, typer.Option(min=1_000, help="Size of the club that is timed.")] = 1_000_000,
+) -> None:
+    """The policy lab: a year of a large club timed, and the shop's last half year played against the one that was lived."""
+    from eval import policy_quality as measured
+    from eval import worlds
+
+    folder = home or Path(tempfile.mkdtemp(prefix="patron-eval-"))
+    worlds.demo_desk(folder).close()
+    with console.status("…") as status:
+        found = measured.measure(folder / "lake", members=members, progress=lambda step: status.update(f"{step}…"))
+    _table("Speed", list(found["speed"]), [[_figure(value) for value in found["speed"].values()]])
+    head = ["played", "low", "high", "lived"]
+    _table("The last half year", ["", *head], [[what, *(_figure(values.get(name)) for name in head)] for what, values in found["backtest"].items()])
+    _json(json_to, found)
+
+
+@app.command()
+def campaign(
+    home: Home = None,
+    json_to: Json = None,
+    members: Annotated[int, typer.Option(min=500, help="Members of the demo shop.")] = 10_000,
+) -> None:
+    """One campaign from a chat sentence to a measured lift: predicted, measured and true effect in one table."""
+    from dataclasses import asdict
+
+    from eval import campaign_story as measured
+
+    with console.status("…") as status:
+        story = measured.play(home or Path(tempfile.mkdtemp(prefix="patron-eval-")), members=members, progress=lambda step: status.update(step))
+    for said, answer in story.turns:
+        console.print(f"[bold]{said}[/bold]\n{answer}\n", highlight=False)
+    title = f"Orders more per 100 members: {story.treated:,} written to, {story.held:,} held out of a shop of {story.members:,} ({story.verdict})"
+    _table(title, ["", "effect"], [list(row) for row in measured.table(story)])
+    _json(json_to, asdict(story))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlmodel import Session, and_, case, col, func, not_, or_, select
 
@@ -68,11 +69,8 @@ class Count(BaseModel):
 def count(session: Session, where: Where, *, on: date, channel: str | None = None) -> Count:
     """Count the members who match, and who of them may be addressed on a channel (any, when none is named)."""
     left_out = _reasons(channel, on)
-    row = session.exec(
-        select(func.count(), *(func.coalesce(func.sum(case((reason, 1), else_=0)), 0) for reason in left_out.values()))  # type: ignore[call-overload]
-        .select_from(Member)
-        .where(matches(where, on))
-    ).one()
+    sums = (func.coalesce(func.sum(case((reason, 1), else_=0)), 0) for reason in left_out.values())
+    row = session.execute(sa.select(func.count(), *sums).select_from(Member).where(matches(where, on))).one()
     matching, *refused = (int(value) for value in row)
     told = dict(zip(left_out, refused, strict=True))
     in_all = session.exec(select(func.count()).select_from(Member).where(col(Member.left_on).is_(None))).one()

@@ -97,7 +97,7 @@ def draft(
         raise RuleBroken("A campaign needs at least one variant of its words.", rule="campaign_no_words")
     if session.exec(select(Campaign.id).where(or_(func.lower(Campaign.name_en) == name.lower(), Campaign.name_zh == name))).first():
         raise RuleBroken(f"There is a campaign called “{name}” already.", rule="campaign_name_taken", name=name)
-    if offer.until and offer.until < now.date():
+    if offer.until and offer.until < max(now, send_from or now).date():
         raise RuleBroken("The offer has ended before it begins.", rule="offer_over", on=offer.until)
     made = Campaign(
         id=_free_id(session),
@@ -187,7 +187,7 @@ def make_list(
     share = campaign.holdout_percent / 100
     if most is not None and len(wanted) * (1 - share) > most:
         # Those held out cost nothing: the whole group shrinks so that the written part fits.
-        room = math.floor(most / (1 - share)) if share < 1 else len(wanted)
+        room = math.floor(most / (1 - share) + 1e-9) if share < 1 else len(wanted)
         order = sorted(wanted, key=lambda who: (-(predicted or {}).get(who, 0.0), _draw(campaign.id, who)))
         left_out["over_budget"], wanted = len(wanted) - room, sorted(order[:room])
     return List(_assigned(campaign, _strata(session, wanted)), left_out)
@@ -252,7 +252,7 @@ def send(
 ) -> int:
     """Put one message a member into the outbox and make the coupons; how many. A campaign that was sent sends nothing again.
 
-    Raises RuleBroken when nobody is left to write to.
+    Raises RuleBroken when nobody is left to write to or the offer has ended.
     """
     claimed = sa.update(Campaign).where(col(Campaign.id) == campaign.id, col(Campaign.status) == "draft").values(status="sent", sent_on=today)
     if session.connection().execute(claimed).rowcount != 1:
@@ -260,16 +260,19 @@ def send(
     written = [member_id for member_id, mine in made.members.items() if mine[0] == "treated"]
     if not written:
         raise RuleBroken("Nobody is left to write to.", rule="campaign_nobody")
+    offer, words = Offer.of(campaign), {one.key: one for one in variants(campaign)}
+    if offer.until and offer.until < today:
+        raise RuleBroken("The offer ended while the campaign was a draft.", rule="offer_over", on=offer.until)
     arms = [
         {"campaign_id": campaign.id, "member_id": m, "arm": arm, "opened": False, "variant": variant, "stratum": stratum, "predicted": (predicted or {}).get(m)}
         for m, (arm, variant, stratum) in made.members.items()
     ]
     session.connection().execute(sa.insert(CampaignMember.__table__), arms)  # type: ignore[attr-defined]
-    offer, words = Offer.of(campaign), {one.key: one for one in variants(campaign)}
     start = max(campaign.send_from or now, now)
+    short = len({_tail(member_id) for member_id in written}) == len(written)
     for begin in range(0, len(written), _AT_ONCE):
         some = written[begin : begin + _AT_ONCE]
-        coupons = _coupons(campaign, offer, some, today)
+        coupons = _coupons(campaign, offer, some, today, short=short)
         if coupons:
             session.connection().execute(sa.insert(Coupon.__table__), coupons)  # type: ignore[attr-defined]
         codes = {row["member_id"]: row["code"] for row in coupons}
@@ -294,7 +297,11 @@ def send(
     return len(written)
 
 
-def _coupons(campaign: Campaign, offer: Offer, member_ids: Sequence[str], today: date) -> list[dict[str, Any]]:
+def _tail(member_id: str) -> str:
+    return member_id.rpartition("-")[2] or member_id
+
+
+def _coupons(campaign: Campaign, offer: Offer, member_ids: Sequence[str], today: date, *, short: bool) -> list[dict[str, Any]]:
     if offer.kind not in ("percent", "amount"):
         return []
     head = {
@@ -307,7 +314,8 @@ def _coupons(campaign: Campaign, offer: Offer, member_ids: Sequence[str], today:
         "used_order_id": None,
         "campaign_id": campaign.id,
     }
-    return [{"code": f"{campaign.id}-{member_id.rpartition('-')[2] or member_id}", "member_id": member_id, **head} for member_id in member_ids]
+    # A member's number makes a code to type; where two share one, the whole id does.
+    return [{"code": f"{campaign.id}-{_tail(member_id) if short else member_id}", "member_id": member_id, **head} for member_id in member_ids]
 
 
 def allowed_at(start: datetime, hour: int, rules: Campaigns) -> datetime:

@@ -19,7 +19,7 @@ def nearest(words: str, names: Mapping[str, str]) -> str | None:
         return None
     plain = {key: name.strip().casefold() for key, name in names.items() if name.strip()}
     same = [key for key, name in plain.items() if name == wanted]
-    if same:
+    if len(same) == 1:
         return same[0]
     inside = [key for key, name in plain.items() if wanted in name or name in wanted]
     if len(inside) == 1:

@@ -196,25 +196,25 @@ def tier_steps(spends: Spend, rules: Program, *, until: date) -> list[Step]:
     the window, so these days, the starts of new rules and the ends of grace are all that is looked at.
     """
     timeline = _Timeline(spends, rules)
-    current, below_since, steps = rules.on(date.min).tiers.levels[0].key, None, list[Step]()
+    current, ends, steps = rules.on(date.min).tiers.levels[0].key, None, list[Step]()
     pending = sorted(d for d in timeline.days_of_change() if d <= until)
     while pending:
         day = pending.pop(0)
-        grace = timedelta(days=rules.on(day).tiers.grace_days)
         reached = timeline.reached(day)
         rise = rules.rank(reached) - rules.rank(current)
         if rise > 0:
             steps.append(Step(day, current, reached, "earned"))
-            current, below_since = reached, None
+            current, ends = reached, None
         elif rise == 0:
-            below_since = None
-        elif below_since is None:
-            below_since = day
-            if day + grace <= until and day + grace not in pending:
-                pending.insert(bisect_right(pending, day + grace), day + grace)
-        if below_since is not None and day >= below_since + grace:
+            ends = None
+        elif ends is None:
+            # Grace is that of the rules it begins under: later ones neither cut it short nor draw it out.
+            ends = day + timedelta(days=rules.on(day).tiers.grace_days)
+            if ends <= until and ends not in pending:
+                pending.insert(bisect_right(pending, ends), ends)
+        if ends is not None and day >= ends:
             steps.append(Step(day, current, reached, "lapsed"))
-            current, below_since = reached, None
+            current, ends = reached, None
     return steps
 
 
@@ -232,7 +232,8 @@ class _Timeline:
         while here is not None:
             known = spends if until is None else [(day, cents) for day, cents in spends if day < until]
             self._regimes.append((here.since or date.min, _Window(known, here)))
-            here, until = here.before, here.since
+            until = here.since
+            here = here.before
         self._rank = rules.rank
 
     def reached(self, day: date) -> str:

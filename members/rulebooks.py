@@ -125,7 +125,7 @@ def adopt(session: Session, rules: Program, *, starts_on: date, today: date, bef
         raise RuleBroken(
             f"Version {kept[-1].version} starts on {kept[-1].starts_on} already; a later day is needed.", rule="policy_order", on=kept[-1].starts_on
         )
-    if session.get(ProgramVersion, rules.version) is not None or rules.version == before.version:
+    if session.get(ProgramVersion, rules.version) is not None or rules.version in {book.version for book in program.versions(before)}:
         raise RuleBroken(f"Version {rules.version} exists already.", rule="policy_version", version=rules.version)
     if [level.key for level in rules.tiers.levels] != [level.key for level in before.tiers.levels]:
         raise RuleBroken("A new version keeps the tiers members stand in; their conditions may change.", rule="policy_tiers")
@@ -140,11 +140,10 @@ def adopt(session: Session, rules: Program, *, starts_on: date, today: date, bef
 
 
 def next_version(kept: Sequence[ProgramVersion], starts_on: date, present: str) -> str:
-    """A free name for the version that starts on a day: its year and a number."""
-    taken, number = {present, *(one.version for one in kept)}, 1
-    while f"{starts_on.year}-{number}" in taken:
-        number += 1
-    return f"{starts_on.year}-{number}"
+    """A free name for the version that starts on a day: its year and a number, past every number used, also by versions no longer in force."""
+    year = f"{starts_on.year}-"
+    taken = [name.removeprefix(year) for name in (present, *(one.version for one in kept)) if name.startswith(year)]
+    return f"{year}{max((int(number) for number in taken if number.isdecimal()), default=0) + 1}"
 
 
 # --- members on the day -----------------------------------------------------------------

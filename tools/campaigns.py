@@ -189,20 +189,20 @@ def recommend_coupon(
 
 
 class SendTime(Record):
-    """When to write: the hour most of them are about outside the quiet ones, and the weekday; per member each gets their own."""
+    """When to write, by the shop's clock; `hours` are thousandths of what they do by hour of the day. The hour most of them are about outside the quiet ones, and the weekday; per member each gets their own."""
 
     as_of: date
     audience: str
     member_id: str | None
     member_name: str
     members: int
-    hour: int
-    until_hour: int
+    from_time: str
+    until_time: str
     share_percent: int
     weekday: int
     seen: int
-    quiet_from: int
-    quiet_until: int
+    quiet_from: str
+    quiet_until: str
     hours: list[int]
 
 
@@ -228,13 +228,13 @@ def best_send_time(
         member_id=member.id if member else None,
         member_name=member.name if member else "",
         members=1 if member else len(some) if some is not None else 0,
-        hour=hour,
-        until_hour=(hour + 1) % 24,
+        from_time=f"{hour}:00",
+        until_time=f"{(hour + 1) % 24}:00",
         share_percent=round(100 * found.share(hour, width=1)),
         weekday=int(found.weekdays.argmax()),
         seen=found.seen,
-        quiet_from=rules.quiet_from,
-        quiet_until=rules.quiet_until,
+        quiet_from=f"{rules.quiet_from}:00",
+        quiet_until=f"{rules.quiet_until}:00",
         hours=[round(1000 * chance) for chance in found.chance],
     )
 
@@ -394,7 +394,7 @@ def _words(bench: Bench, made: _Plan, *, tone: Any, occasion: Any, product: str 
         written = [Words("ABC"[n], v.text, v.subject or "", v.preheader or "") for n, v in enumerate(copy.variants[: max(1, min(3, variants))])]
         return written, sum(f.level == "warning" for v in copy.variants for f in v.findings)
     given = [Words("ABC"[n], one.text, one.subject, one.preheader) for n, one in enumerate(texts[:3])]
-    told = {"percent": made.value if made.kind == "percent" else None, "amount": made.value if made.kind == "amount" else None}
+    told: dict[str, Any] = {"percent": made.value if made.kind == "percent" else None, "amount": made.value if made.kind == "amount" else None}
     told |= {"minimum": money(made.minimum_cents) if made.minimum_cents else None, "code": "{code}" if with_code else None}
     found = [(one, f) for one in given for f in _findings_of(bench, one, made, told)]
     wrong = next(((one, f) for one, f in found if f.level == "error"), None)

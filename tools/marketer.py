@@ -265,10 +265,14 @@ def _traits(bench: Bench, where: Where) -> list[Share]:
     candidates: dict[str, Where] = {f"tier:{t.key}": conditions.every(conditions.test("tier", any_of=[t.key])) for t in bench.rules.tiers.levels}
     candidates |= {f"language:{one}": conditions.every(conditions.test("language", any_of=[one])) for one in ("en", "zh")}
     candidates |= {f"city:{city}": conditions.every(conditions.test("city", any_of=[city.lower()])) for city in audience.cities(bench.session)[:5]}
+    asked = {one.field for one in conditions.tests(where)}
     candidates |= {
         "risk:high": conditions.every(conditions.test("churn_percent", at_least=60)),
         "lately": conditions.every(conditions.test("bought_days", at_most=30)),
     }
+    # What was asked for sets nobody apart.
+    own = {"tier": {"tier"}, "language": {"language"}, "city": {"city"}, "risk": {"churn_percent"}, "lately": {"silent_days", "bought_days"}}
+    candidates = {what: trait for what, trait in candidates.items() if not own[what.partition(":")[0]] & asked}
     everyone = conditions.everyone()
     mine, of_all = (max(1, audience.count(bench.session, w, on=bench.today).matching) for w in (where, everyone))
     found = []
@@ -422,7 +426,10 @@ def _shelf(key: str, language: str) -> str:
 
 def facts_of(bench: Bench, offer: Offer | None, told: dict[str, Any], until: date | None) -> compliance.Facts:
     """What can be proved of a message: the catalogue's price and stock, and the offer's own terms."""
-    number = lambda name: Decimal(str(told[name])) if told.get(name) else None  # noqa: E731
+
+    def number(name: str) -> Decimal | None:
+        return Decimal(str(told[name])) if told.get(name) else None
+
     # A code of one's own is a field until it is sent.
     fields = frozenset(personal.FIELDS) if told.get("code") else frozenset(personal.FIELDS) - {"code"}
     return compliance.Facts(

@@ -227,7 +227,10 @@ def outcome(bench: Bench, made: Program) -> PolicyOutcome:
 def _told(bench: Bench, made: Program, seen: Comparison, scale: float, members: int, told: dict[str, policy_lab.Assumption]) -> PolicyOutcome:
     def between(name: str, *, is_money: bool = True) -> Between:
         one = seen.change[name]
-        write = (lambda v: money(round(v * scale))) if is_money else (lambda v: str(round(v * scale)))
+
+        def write(v: float) -> str:
+            return money(round(v * scale)) if is_money else str(round(v * scale))
+
         return Between(value=write(one.value), low=write(one.low), high=write(one.high))
 
     def present(name: str) -> str:
@@ -288,18 +291,23 @@ def changes_told(bench: Bench, made: Program) -> list[Change]:
         parts = one.path.split(".")
         tiered = len(parts) == 3
         is_money = parts[-1].endswith("_cents")
-        write = lambda v, m=is_money: None if v is None else money(int(v)) if m else f"{v:g}" if isinstance(v, float) else str(v)  # noqa: E731
         found.append(
             Change(
                 path=one.path,
                 tier=parts[1] if tiered else "",
                 what=parts[-1].removesuffix("_cents"),
-                before=write(one.before),
-                after=write(one.after),
+                before=_value(one.before, is_money),
+                after=_value(one.after, is_money),
                 money=is_money,
             )
         )
     return found
+
+
+def _value(value: Any, is_money: bool) -> str | None:
+    if value is None:
+        return None
+    return money(int(value)) if is_money else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # --- adopting ---------------------------------------------------------------------------

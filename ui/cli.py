@@ -30,6 +30,7 @@ imports = typer.Typer(help="Bring a shop's files into the record. Importing twic
 users = typer.Typer(help="Accounts that may sign in.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 app.add_typer(users, name="user")
+_SYNTHETIC_AT_ONCE = 50_000
 console = Console()
 Home = Annotated[Path, typer.Option("--home", envvar="PATRON_HOME", help="Folder of all embedded stores; a second shop is a second folder.")]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files, when the guess is wrong, e.g. gb18030 or latin-1.")]
@@ -228,6 +229,50 @@ def digest(days: Annotated[int, typer.Option(min=1, max=92, help="How many days,
         console.print(f"{found.opened} tickets from {found.since} to {found.until}; {found.closed} closed, {found.waiting} waiting now")
         rows = [[cause_name(c.cause, "en"), str(c.count), str(c.before), f"{c.ticket_id} {c.example[:70]}"] for c in found.causes]
         _print_table("Causes", ["cause", "now", "before", "example"], rows, empty="Nobody wrote in these days.")
+
+
+@app.command()
+def synthesise(
+    members: Annotated[int, typer.Option("-n", "--members", min=10, max=10_000_000, help="How many to invent.")] = 1_000,
+    to: Annotated[Path, typer.Option(help="CSV to write.")] = Path("synthetic-members.csv"),
+    method: Annotated[str, typer.Option(help="gan (minutes) or copula (seconds).")] = "gan",
+    epsilon: Annotated[float, typer.Option(help="Differential-privacy budget; 0 for none.")] = 0.0,
+    epochs: Annotated[int, typer.Option(min=1, help="Rounds of the GAN.")] = 300,
+    seed: Annotated[int, typer.Option(help="Another seed, other members.")] = 7,
+    again: Annotated[bool, typer.Option(help="Learn anew although something learned lies on the shelf.")] = False,
+    home: Home = _VAR,
+) -> None:
+    """Invent members that resemble the shop's and are nobody: learned from feature rows, written as CSV."""
+    from datetime import date
+
+    from analytics import synthetic_members as made
+    from analytics.history import History
+    from analytics.shelf import Card, Shelf
+    from assistant.studio import NAME
+    from members.errors import BadInput
+
+    if method not in ("gan", "copula"):
+        raise BadInput("--method is gan or copula.")
+    shelf = Shelf(home / "shelf")
+    kept, card = shelf.load(NAME), shelf.card(NAME)
+    asked = f"{method}, epsilon {epsilon or None}, {epochs if method == 'gan' else 0} rounds"
+    if again or kept is None or card is None or card.notes != asked:
+        try:
+            rows = made.member_rows(History.of(home / "lake"))
+        except FileNotFoundError as error:
+            raise BadInput("There is nothing to learn from yet: import a shop and run `patron train` first.") from error
+        with console.status("learning…") as status:
+            kept = made.learn(rows, method=method, epochs=epochs, epsilon=epsilon or None, seed=seed, progress=lambda step: status.update(f"{step}…"))  # type: ignore[arg-type]
+        shelf.save(kept, Card(NAME, f"{date.today().isoformat()}.{len(rows)}", f"{len(rows):,} feature rows", date.today().isoformat(), len(rows), notes=asked))
+        console.print(f"Learned from {len(rows):,} members in {kept.seconds:.0f} s.")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with console.status("inventing…"):
+        for start in range(0, members, _SYNTHETIC_AT_ONCE):
+            number = min(_SYNTHETIC_AT_ONCE, members - start)
+            some = made.with_invented_ids(made.mended(kept.sample(number, seed=seed + start)), first=start + 1)
+            some.to_csv(to, index=False, mode="a" if start else "w", header=not start)
+    spent = f" Privacy spent: epsilon {kept.spent_epsilon:.2f}." if kept.spent_epsilon is not None else ""
+    console.print(f"{members:,} invented members in {to}.{spent}")
 
 
 @app.command("erase-due")

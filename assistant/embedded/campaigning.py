@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import prompts
 from assistant.embedded import slots, wish
 from assistant.embedded.foresight import _GROUPS as GROUPS
 from assistant.embedded.skills import Call, Say, Story, given, skill, told, who_is_meant
@@ -46,6 +47,16 @@ _THEM = re.compile(
 _BUYS = re.compile(r"bought|buy|buyers?|purchas|shoppers? of|customers? of|fans? of|love|买过|买了|购买|常买|爱买|买家|喜欢|偏好", re.IGNORECASE)
 
 
+# Words that open a second request.
+SEVERAL = re.compile(
+    r"\b(?:and then|then (?:also )?(?:show|tell|write|set|give|check|send)|also (?:show|tell|write|set|give|check|send)|as well as (?:show|tell)|and (?:show|tell|write|check|send) )|然后|另外|顺便|还有就是|再帮我|[?？].{4,}[?？]"
+)
+_SAVES = re.compile(
+    r"\b(?:save|store|keep|build|create|make|define|set up|bookmark)\b.{0,40}\b(?:audience|segment|group|list)\b|\b(?:audience|segment)\b.{0,60}\bcall(?:ed)? (?:it|this)?|(?:存|保存|建|圈|新建|创建)(?:成|一个|个|一下|为)?.{0,30}(?:人群|受众|分组)|(?:人群|受众|分组).{0,20}(?:存|保存|叫|命名)|存(?:成|为|一下)|圈(?:一下|出|人)",
+    re.IGNORECASE,
+)
+
+
 def _ask(turn: Turn, phrase: str, asks: str) -> Say:
     return Say(phrase, note={"asks": asks, "label": turn.note["label_now"], "told": list(turn.said)})
 
@@ -58,6 +69,12 @@ def _all(turn: Turn) -> str:
 def goes_on(turn: Turn, label: str) -> str | None:
     """What a short question about the campaign or the rules just talked about asks."""
     text, last = turn.text.lower(), turn.last_tool()
+    if (
+        label in ("at_risk_members", "segment_overview", "audience_count")
+        and _SAVES.search(turn.text)
+        and not re.search(r"how many|多少|几个|几位|count", text)
+    ):
+        return "audience_build"
     if last in ("create_campaign", "send_campaign") and label not in ("campaign_results", "yes", "no", "send_campaign"):
         if re.search(
             r"\bhow(?:'s| is| did| has)? (?:it|that|this|the campaign)\b.{0,20}(?:do|go|perform|work)|\bany (?:effect|luck|results?)\b|效果(?:怎么样|如何|呢)|怎么样了",
@@ -252,6 +269,14 @@ def _in_hand(turn: Turn) -> str | None:
 # --- offers -----------------------------------------------------------------------------
 
 
+_SUM_OFF = re.compile(
+    r"(?:£|\$|€|¥)?\s*(\d[\d,]*(?:\.\d+)?)\s*(?:pounds?|quid|euros?|dollars?|块钱?|元|镑)?\s*(?:off\b|voucher|coupon)|(?:立减|减|便宜|抵)\s*(?:£|¥)?\s*(\d[\d,]*(?:\.\d+)?)|(?:£|¥)?(\d[\d,]*)\s*(?:元|镑|块钱?)?的?(?:券|优惠券|代金券|红包)"
+)
+_MINIMUM = re.compile(
+    r"(?:over|above|from|minimum(?: spend)?(?: of)?|min|baskets? (?:of|over)|orders? (?:of|over)|满|起点|门槛)\s*(?:£|\$|€|¥)?\s*(\d[\d,]*(?:\.\d+)?)(?!\s*(?:%|days?|天|members?))"
+)
+
+
 def offer(turn: Turn) -> dict[str, Any]:
     """What a campaign gives: per cent, a sum, points, or a message alone."""
     text, found = normal(turn.text), turn.slots
@@ -260,8 +285,9 @@ def offer(turn: Turn) -> dict[str, Any]:
     points = re.search(r"(\d[\d,]*)\s*(?:bonus |extra )?(?:points|pts)\b|(?:送|赠|加|额外)\s*(\d[\d,]*)\s*积?分", text)
     if points:
         return {"offer": "points", "value": float(next(g for g in points.groups() if g).replace(",", ""))}
-    if found.amounts and re.search(r"\boff\b|coupon|voucher|discount|立减|减|券|优惠", text) and not re.search(r"\bbudget|预算", text):
-        return {"offer": "amount", "value": float(found.amounts[0])}
+    off = _SUM_OFF.search(text)
+    if off:
+        return {"offer": "amount", "value": float(next(g for g in off.groups() if g).replace(",", ""))}
     if re.search(
         r"\b(?:no|without(?: an?| any)?) (?:offer|discount|coupon)|just (?:a )?(?:message|reminder|nudge)|不打折|不给(?:优惠|折扣)|只发(?:条)?消息|纯提醒", text
     ):
@@ -351,7 +377,7 @@ def _the_wording(turn: Turn) -> str:
     """The words to check: what stands in quotation marks, or after a colon; else nothing."""
     inside = re.findall(r"[“\"「『]([^”\"」』]{4,})[”\"」』]", turn.text) or re.findall(r"(?<!\w)'([^']{8,})'(?!\w)", turn.text)
     if inside:
-        return max(inside, key=len).strip()
+        return str(max(inside, key=len)).strip()
     head = _ASKS_FOR_CHECK.match(turn.text)
     if head and len(turn.text) - head.end() >= 6:
         return turn.text[head.end() :].strip()
@@ -380,7 +406,7 @@ def _create(turn: Turn) -> Story:
     text = normal(turn.text)
     whom = _of_whom(turn)
     mentions = re.search(
-        r"(?:for|to|using|with|audience|the)\s+(?:the\s+)?[“\"「']([^”\"」']{2,60})[”\"」']\s*(?:audience|segment|group|list)?|(?:给|对|用|面向)\s*[“\"「『]([^”\"」』]{2,60})[”\"」』]",
+        r"(?:for|to|using|with|audience|the)\s+(?:the\s+)?[“\"「']([^”\"」']{2,60})[”\"」']\s*(?:audience|segment|group|list)?|(?:给|对|用|面向)\s*[“\"「『]([^”\"」』]{2,60})[”\"」』]|(?:for|to|with)\s+(?:the|our)\s+([A-Z][\w&' -]{1,40}?)\s+(?:audience|segment|group|list)\b|(?:给|对|用|面向)\s*([\u4e00-\u9fff\w]{2,16}?)(?:这个|这批|这组)?人群",
         turn.text,
     )
     if mentions:
@@ -402,17 +428,35 @@ def _create(turn: Turn) -> Story:
     budget = re.search(r"(?:budget|cap|spend no more than|预算|不超过|上限)(?:\D{0,12}?)(\d[\d,]*(?:\.\d+)?)\s*(k)?", text)
     many = re.search(r"\b(?:a/b/c|three (?:versions|variants)|3 (?:versions|variants))\b|三个?版本|三版", text)
     one = re.search(r"\b(?:one version|single version|no a/b)\b|一个版本|单版本", text)
-    product = copy.get("product")
+    product = _product(turn, copy.get("product"))
+    least = _MINIMUM.search(text) if gives.get("offer", "percent") in ("percent", "amount") and gives else None
     asked = {
         "name": _campaign_name(turn, whom, product),
         **whom,
-        **given(channel=channel(turn), tone=turn.slots.tone, language=_speech(text), product=product),
+        **given(channel=channel(turn), tone=turn.slots.tone, language=_speech(text) or (None if _speaks(whom) else turn.language), product=product),
         **gives,
+        **given(minimum=float(least[1].replace(",", "")) if least else None),
         **given(valid_until=copy.get("valid_until"), holdout_percent=int(next(g for g in holdout.groups() if g)) if holdout else None),
         **given(budget=float(budget[1].replace(",", "")) * (1000 if budget[2] else 1) if budget else None, variants=3 if many else 1 if one else None),
         **given(send_on=_day_ahead(turn) if re.search(r"send|start|launch|go out|schedule|发|上线|开始|启动", text) and not copy.get("valid_until") else None),
     }
     return told((yield Call("create_campaign", asked)))
+
+
+def _product(turn: Turn, words: str | None) -> str | None:
+    """What a campaign is about: a shelf the shop has, or an article it sells; other words are left alone."""
+    plain = normal(turn.text)
+    article = turn.named_article(words or "")
+    if words and (len(words.split()) > 1 or has_han(words)) and article and words not in turn.categories():
+        shelf = next((key for key in turn.categories() if prompts.names_category(key, words)), None)
+        return shelf or article
+    named_shelf = next((key for key in turn.categories() if prompts.names_category(key, plain)), None)
+    return named_shelf or article or None
+
+
+def _speaks(whom: dict[str, Any]) -> bool:
+    """Whether the audience says itself which language it reads."""
+    return bool(whom.get("wanted", {}).get("languages"))
 
 
 def _campaign_name(turn: Turn, whom: dict[str, Any], product: str | None) -> str:
@@ -543,9 +587,9 @@ def _of_tier(tier: str, after: str, found: dict[str, Any]) -> None:
             found.setdefault("thresholds", {})[tier] = value
     else:
         spelled = re.search(r"[一二两三四五六七八九]?[百千万][零一二三四五六七八九百千十]*", after)
-        value = chinese(spelled.group()) if spelled else None
-        if value:
-            found.setdefault("thresholds", {})[tier] = float(value)
+        counted = chinese(spelled.group()) if spelled else None
+        if counted:
+            found.setdefault("thresholds", {})[tier] = float(counted)
 
 
 def _amount(raw: str, scale: str | None) -> float:
@@ -646,7 +690,7 @@ def _invent(turn: Turn) -> Story:
     if number:
         count = float(number[1].replace(",", "")) * {"k": 1000, "千": 1000, "万": 10_000, "thousand": 1000}.get(number[2] or "", 1)
     elif spelled:
-        count = chinese(spelled.group())
+        count = float(chinese(spelled.group()) or 0)
     elif re.search(r"\b(?:a|one) thousand\b", text):
         count = 1000
     members = int(min(20_000, max(10, count))) if count and count >= 10 else None

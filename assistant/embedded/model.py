@@ -332,8 +332,8 @@ class EmbeddedModel(BaseChatModel):
     def _answers(self, turn: Turn, asked: str) -> bool:
         """Whether a message gives what was asked for rather than opening something new."""
         if asked in campaigning.ASKED:
-            best = self.router.guess(turn.text, self._labels(turn))[0]
-            return best.label in (turn.note.get("label"), "out_of_scope", "audience_count", "search_products") or best.chance < 0.6
+            likeliest = self.router.guess(turn.text, self._labels(turn))[0]
+            return likeliest.label in (turn.note.get("label"), "out_of_scope", "audience_count", "search_products") or likeliest.chance < 0.6
         if turn.note.get("label") == "return_item" and len(turn.text) < 60 and service.reason_of(turn.text):
             return True
         if asked in _GIVEN:
@@ -398,6 +398,9 @@ class EmbeddedModel(BaseChatModel):
         """Several requests in one message, if each clause is clear by itself."""
         if whole[0].label == "compare_members" and whole[0].chance > 0.35:
             # “M-10023 and M-10007” are the two ends of one question.
+            return None
+        if turn.role == "marketer" and whole[0].label in (*_SERVICE, "audience_count") and not campaigning.SEVERAL.search(turn.text.lower()):
+            # The conditions of an audience are clauses of one request.
             return None
         parts = [part.strip() for part in _CLAUSES.split(_core(turn.text)) if part and len(part.strip()) >= 4]
         if not 2 <= len(parts) <= 4 or re.match(r"(?:what )?if\b|如果|假如|要是", turn.text.lower()):

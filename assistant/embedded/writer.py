@@ -197,8 +197,8 @@ def _offer(facts: dict[str, Any], hand: _Hand, *, tier: bool = False) -> str:
     table = _lines(facts["language"])["offer"][kind][facts["tone"]]
     small = (facts["channel"], facts["language"]) in _ROOM
     named = hand.draw(table["lines_tier"], shortest=small) if tier and has("tier") else ""
-    line = named or hand.draw(table["lines"], shortest=small and len(has("product", "")) > 12)
-    if kind == "amount" and has("product") and has("product") not in line:
+    line = named or hand.draw(table["lines"], shortest=small and len(hand.values.get("product", "")) > 12)
+    if kind == "amount" and has("product") and hand.values["product"] not in line:
         # An amount off a product is told beside the product.
         line = f"{hand.draw(_lines(facts['language'])['offer']['product'][facts['tone']]['lines'])}{' ' if facts['language'] == 'en' else ''}{line}"
     return line

@@ -98,6 +98,60 @@ STAFF_CALLS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             for channel in ("sms", "email", "wechat")
         ),
         ("write_copy", {"language": "zh", "product": "tea", "tier": "gold"}),
+        *(
+            ("write_copy", {"channel": channel, "language": language, "tone": tone, "amount_off": 5.0, "minimum": 30.0, "with_code": True})
+            for channel, language, tone in (("push", "en", "playful"), ("in_app", "zh", "festive"), ("sms", "zh", "urgent"))
+        ),
+        ("audience_count", {"tiers": ["gold"], "or_also": [{"churn_from_percent": 60}], "but_not": {"categories": ["tea"], "segments": ["sleeping"]}}),
+        ("audience_build", {"name": "Quiet", "wanted": {"not_bought_for_days": 60, "points_at_least": 1000}, "channel": "email"}),
+        ("audience_build", {"name": "Nowhere", "wanted": {"cities": ["Atlantis"]}}),
+        ("audience_build", {"name": "All", "wanted": {}}),
+        ("audience_export", {"audience_name": "nothing like it"}),
+        ("audience_export", {"audience_name": "Back to school"}),
+        *(("check_copy", {"text": text, "channel": "sms"}) for text in ("Tea is in. Reply STOP to opt out", "The best tea, today only!", "全网最低价的茶")),
+        *(
+            ("estimate_uplift", asked)
+            for asked in (
+                {},
+                {"value": 8.0},
+                {"offer": "none"},
+                {"offer": "points", "value": 500.0},
+                {"wanted": {"cities": ["London"]}, "offer": "amount", "value": 5.0},
+            )
+        ),
+        ("recommend_coupon", {}),
+        ("recommend_coupon", {"who": "M-10001"}),
+        *(("best_send_time", asked) for asked in ({}, {"who": "M-10001"}, {"wanted": {"tiers": ["silver"]}})),
+        *(
+            ("create_campaign", {"name": "Sale", "wanted": {"tiers": ["silver"]}, **asked})
+            for asked in (
+                {},
+                {"offer": "none", "channel": "push"},
+                {"value": 5.0, "discount_everyone": True, "budget": 100.0, "language": "zh"},
+                {"value": 120.0},
+            )
+        ),
+        ("create_campaign", {"name": "Sale", "wanted": {"tiers": ["silver"]}, "texts": [{"text": "The best tea, today only!"}]}),
+        ("create_campaign", {"name": "Back to school", "wanted": {"tiers": ["silver"]}}),
+        ("send_campaign", {"campaign": "Back to school"}),
+        ("send_campaign", {"campaign": "nothing like it"}),
+        *(("campaign_results", asked) for asked in ({}, {"campaign": "C-101"}, {"campaign": "Early gifts"}, {"campaign": "nothing like it"})),
+        *(
+            ("policy_what_if", asked)
+            for asked in (
+                {"rules": {"thresholds": {"gold": 4000.0}, "expiry_months": 18}},
+                {"rules": {"discounts": {"silver": 3}, "earning": {"gold": 2.0}, "free_shipping_from": 60.0, "grace_days": 30}},
+                {"rules": {}},
+                {"rules": {"thresholds": {"gold": 100.0}}},
+                {"rules": {"thresholds": {"wooden": 100.0}}},
+                {"search": True, "budget": 20_000.0},
+            )
+        ),
+        ("compare_policies", {"first": {"thresholds": {"gold": 4000.0}}, "second": {"thresholds": {"gold": 1500.0}}}),
+        ("compare_policies", {"first": {"points_per_unit": 2}}),
+        ("adopt_policy", {"rules": {"thresholds": {"gold": 4000.0}}, "starts_on": "2027-01-01"}),
+        ("adopt_policy", {"rules": {"thresholds": {"gold": 4000.0}}, "starts_on": "2026-11-01"}),
+        ("synthesise_members", {"members": 50}),
     ],
 }
 ABOUT = [None, "benefits", "keep", "address", "email", "birthday", "since", "consents", "refund", "reviews", "warranty", "weight", "options", "stock", "price"]

@@ -134,7 +134,7 @@ def measure(session: Session, campaign: Campaign, *, as_of: date, margin: float,
     rows = outcomes(session, campaign, until=until, margin=margin) if sent else pd.DataFrame()
     treated = rows[rows["arm"] != "holdout"] if len(rows) else rows
     held = rows[rows["arm"] == "holdout"] if len(rows) else rows
-    used, discount = _coupons(session, campaign.id)
+    used, discount = _coupons(session, campaign.id, as_of)
     head: dict[str, Any] = {
         "campaign_id": campaign.id,
         "as_of": as_of,
@@ -250,9 +250,10 @@ def _orders(session: Session, campaign_id: str, first: date, last: date, margin:
     return found.astype(float)
 
 
-def _coupons(session: Session, campaign_id: str) -> tuple[int, int]:
+def _coupons(session: Session, campaign_id: str, as_of: date) -> tuple[int, int]:
     used = select(func.count(), func.coalesce(func.sum(Order.discount_cents), 0)).select_from(Order).join(Coupon, col(Coupon.code) == Order.coupon_code)
-    number, cents = session.exec(used.where(Coupon.campaign_id == campaign_id, Order.status != "cancelled")).one()
+    by_then = (Order.status != "cancelled", col(Order.ordered_at) < datetime.combine(as_of + timedelta(days=1), time.min))
+    number, cents = session.exec(used.where(Coupon.campaign_id == campaign_id, *by_then)).one()
     return int(number), int(cents)
 
 

@@ -121,7 +121,7 @@ def of_rows(rows: pd.DataFrame, rules: Program, *, as_of: date, churn: pd.Series
     points = np.zeros((n, POINT_MONTHS), np.float32)
     lives = min(rules.expiry.months, POINT_MONTHS)
     points[:, :lives] = (np.maximum(number("points"), 0) / lives)[:, None]
-    categories = tuple(sorted({*rows["top_category"].astype(str)} - {"", "nan"})) if "top_category" in rows else ()
+    categories = tuple(sorted({*rows["top_category"].dropna().astype(str)} - {"", "nan"})) if "top_category" in rows else ()
     shares = np.zeros((n, len(categories)), np.float32)
     for place, name in enumerate(categories):
         mine = rows["top_category"].astype(str).to_numpy() == name

@@ -11,6 +11,7 @@ earned under the old rules they keep as long as those would have let them.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -186,11 +187,14 @@ def _ranged(by_group: Numbers) -> Range:
     total = float(by_group.sum())
     if len(by_group) < 2:
         return Range(total, total, total)
-    rng = np.random.default_rng(0)
-    weights = rng.multinomial(len(by_group), np.full(len(by_group), 1 / len(by_group)), size=_RESAMPLES)
-    drawn = weights @ by_group
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = np.quantile(_draws(len(by_group)) @ by_group, [0.025, 0.975])
     return Range(total, float(low), float(high))
+
+
+@lru_cache(maxsize=2)
+def _draws(groups: int) -> Numbers:
+    """How often each group is drawn in each resample: the same for every figure."""
+    return np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), size=_RESAMPLES).astype(float)
 
 
 def _flow(before: NDArray[Any], after: NDArray[Any], levels: int) -> NDArray[np.int64]:

@@ -33,8 +33,10 @@ def live_on(session: Session, truth: Truth, campaign: Campaign, *, days: int = 1
     rows = []
     for member_id in sorted(set(truth.coupon_type)):
         orders = past.get(member_id, [])
-        mood = _DRIFTED if member_id in truth.drifts_on and truth.drifts_on[member_id] <= campaign.sent_on.isoformat() else 1.0
-        pace = len(orders) / _PACE_DAYS * days
+        drifted = (campaign.sent_on - date.fromisoformat(truth.drifts_on.get(member_id, "9999-12-31"))).days
+        mood = _DRIFTED if drifted >= 0 else 1.0
+        # The year behind holds days at full pace and days after drifting: only the former say what that pace was.
+        pace = mood * len(orders) / (_PACE_DAYS - (1 - mood) * min(drifted, _PACE_DAYS)) * days
         effect, arm = COUPON_EFFECT[truth.coupon_type[member_id]], arms.get(member_id, "")
         anyway = int(rng.poisson(pace))
         adds = effect * min(1.0, mood * 1.2) if effect >= 0 else effect * _QUIETENED * pace

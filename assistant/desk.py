@@ -294,8 +294,9 @@ class Desk:
             with self.database.read() as session:
                 places = {"cities": ", ".join(audience.cities(session)[:40]), "categories": ", ".join(audience.categories(session)[:40])}
             self._contexts[role] = {"shop": self.settings.shop()["name"], **places}
+        named = self.studio.named() if role is Role.MARKETER else {"audiences": "", "campaigns": ""}
         name = self.settings.model
-        return Setting(self.model, name, self.settings.turn_seconds, self.settings.token_budget, self._contexts[role])
+        return Setting(self.model, name, self.settings.turn_seconds, self.settings.token_budget, {**self._contexts[role], **named})
 
     def _chat_model(self) -> BaseChatModel:
         if self.settings.model == "embedded":

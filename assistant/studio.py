@@ -34,6 +34,7 @@ from members.tables import CampaignMember, Contact, Member, MemberScore, Outgoin
 
 log = logging.getLogger("patron.studio")
 _AT_ONCE = 2_000
+_MOST_NAMES = 20
 _WEBHOOK_SECONDS = 10.0
 NAME = "synthetic_members"
 # Learned within a chat turn where no generator lies on the shelf.
@@ -132,6 +133,13 @@ class Studio:
         with self._database.read() as session:
             drafts = [c.name_en for c in campaigns.every(session) if c.status == "draft"]
             return [kept.name for kept in audience.names(session)], drafts
+
+    def named(self) -> dict[str, str]:
+        """Names a marketer may speak of, the latest first: saved audiences, and campaigns in both languages."""
+        with self._database.read() as session:
+            kept = [one.name for one in audience.names(session)][:_MOST_NAMES]
+            sent = [name for c in list(campaigns.every(session))[:_MOST_NAMES] for name in dict.fromkeys((c.name_en, c.name_zh)) if name]
+        return {"audiences": _listed(kept), "campaigns": _listed(sent)}
 
     def sent(self, caller: Caller) -> list[tuple[str, str, str]]:
         """Campaigns that were sent, the latest first, as (id, English name, Chinese name). Raises NotAllowed."""
@@ -258,6 +266,11 @@ class Studio:
         head = {"Content-Type": "application/json", "Idempotency-Key": key, "X-Patron-Signature": f"sha256={signed}"}
         with http.urlopen(http.Request(self._webhook, data=body, headers=head, method="POST"), timeout=_WEBHOOK_SECONDS) as answer:
             answer.read(1_000)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as a line of a model's context: none can hold a comma or open a line of its own."""
+    return ", ".join(" ".join(name.replace(",", " ").split()) for name in names)
 
 
 def _marketer(caller: Caller) -> None:

@@ -218,6 +218,14 @@ class Plan(Record):
     there_already: bool
 
 
+class Coming(Record):
+    """Rules adopted for a later day, as far as they touch tiers: each threshold then, and what the member's own tier would need."""
+
+    starts_on: date
+    thresholds: list[TierFacts]
+    tier_keeps: bool
+
+
 class TierAndBenefits(Record):
     """The caller's standing: tier, spend in the window, the way up, and until when the tier is safe."""
 
@@ -235,6 +243,7 @@ class TierAndBenefits(Record):
     what_if: WhatIf | None
     plan: Plan | None = None
     tiers: list[TierFacts] | None = None
+    coming: Coming | None = None
 
 
 @tool(Role.MEMBER)
@@ -271,13 +280,26 @@ def tier_and_benefits(
         what_if=_what_if(spends, bench, spend, by or today) if spend is not None else None,
         plan=_plan(spends, bench, by, wanted[0] if wanted else target) if by is not None and spend is None else None,
         tiers=[_facts(t) for t in wanted] or None,
+        coming=_coming(bench, spends, here.tier),
     )
+
+
+def _coming(bench: Bench, spends: list[tuple[date, int]], tier: program.Tier) -> Coming | None:
+    """What adopted rules change of the tiers; None where nothing is to come or tiers stay as they are."""
+    rules = bench.means.coming
+    if rules is None or rules.since is None:
+        return None
+    changed = [t for t, now in zip(rules.tiers.levels, bench.rules.tiers.levels, strict=True) if t != now]
+    if not changed:
+        return None
+    then = program.standing(spends, rules, on=rules.since)
+    return Coming(starts_on=rules.since, thresholds=[_facts(t) for t in changed], tier_keeps=rules.rank(then.tier.key) >= rules.rank(tier.key))
 
 
 def _plan(spends: list[tuple[date, int]], bench: Bench, by: date, tier: program.Tier | None) -> Plan | None:
     if tier is None:
         return None
-    way = program.climb(spends, bench.rules, on=bench.today, by=by, tier=tier)
+    way = program.climb(spends, bench.means.coming or bench.rules, on=bench.today, by=by, tier=tier)
     return Plan(
         tier=_facts(tier),
         by=by,
@@ -319,7 +341,7 @@ def _at_pace(spent: int, missing: int | None, today: date) -> date | None:
 def _what_if(spends: list[tuple[date, int]], bench: Bench, spend: float, by: date) -> WhatIf:
     rules, extra = bench.rules, cents(spend)
     now = program.standing(spends, rules, on=bench.today)
-    then = program.what_if(spends, rules, on=bench.today, extra_cents=extra, by=by)
+    then = program.what_if(spends, bench.means.coming or rules, on=bench.today, extra_cents=extra, by=by)
     return WhatIf(
         spend=money(extra),
         by=by,

@@ -11,17 +11,19 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+from rapidfuzz import fuzz
+
 import prompts
 from assistant.embedded import slots, wish
 from assistant.embedded.foresight import _GROUPS as GROUPS
 from assistant.embedded.skills import Call, Say, Story, given, skill, told, who_is_meant
 from assistant.embedded.turn import Turn
-from retrieval.numbers import chinese
+from retrieval.numbers import EN_NUMERAL, chinese, english
 from retrieval.words import has_han, normal
 
 _QUOTED = re.compile(r"[“\"「『‘《]([^”\"」』’》]{2,60})[”\"」』’》]|(?<![\w])'([^']{2,60})'(?!\w)")
 _NAMED = re.compile(
-    r"\b(?:called|named|call (?:it|this|them|that)|name (?:it|this|them)|save (?:it |this |them |that )?as|under the name(?: of)?|label(?:led)?(?: it)?(?: as)?)\s+[:]?\s*([\w][\w &'/-]{1,50}?)(?=[,.;!?]|$|\s+(?:for|to|with|and|who|please|so)\b)|"
+    r"\b(?:called|named|call (?:it|this|them|that)|name (?:it|this|them)|title[d]?|save (?:it |this |them |that )?as|under the name(?: of)?|label(?:led)?(?: it)?(?: as)?)\s+[:]?\s*([\w][\w &'/-]{1,50}?)(?=[,.;:!?]|$|\s+(?:for|to|with|and|who|please|so)\b)|"
     r"(?:名字?(?:就)?(?:叫|是|为)|取名(?:叫|为)?|命名(?:为|成)?|起名(?:叫)?|存(?:成|为|作)|保存(?:成|为)|叫做?|就叫)[:：]?\s*([\w\u4e00-\u9fff·\- ]{2,30}?)(?=[,，。；;！!？?]|$|吧|的)",
     re.IGNORECASE,
 )
@@ -57,6 +59,12 @@ _SAVES = re.compile(
 )
 
 
+_IN_FORCE = re.compile(r"\beffective\b|\bin force\b|\bfor real\b|\bbackdate|\bmake it official|生效|算数|执行|落地|正式启用|正式改|拍板")
+_OF_CAMPAIGNS = frozenset(
+    "audience_build audience_export check_copy estimate_uplift create_campaign send_campaign campaign_results best_send_time recommend_coupon".split()
+)
+
+
 def _ask(turn: Turn, phrase: str, asks: str) -> Say:
     return Say(phrase, note={"asks": asks, "label": turn.note["label_now"], "told": list(turn.said)})
 
@@ -69,6 +77,38 @@ def _all(turn: Turn) -> str:
 def goes_on(turn: Turn, label: str) -> str | None:
     """What a short question about the campaign or the rules just talked about asks."""
     text, last = turn.text.lower(), turn.last_tool()
+    if re.search(r"(?:先|就|都|[，,])别建|不(?:用|要)建|\bdon't (?:set|build|create)\b|\bnot (?:a campaign|set) yet\b", text) and label in (
+        "create_campaign",
+        "audience_build",
+        "estimate_uplift",
+    ):
+        return "estimate_uplift"
+    if (
+        label in ("policy_what_if", "adopt_policy", "ask_policy")
+        and not rules_in(turn.text)
+        and re.search(r"现在|目前|来着|currently|right now|at the moment|today's rule", text)
+    ):
+        return "ask_policy"
+    if label in ("policy_what_if", "compare_policies") and rules_in(turn.text) and _IN_FORCE.search(text):
+        return "adopt_policy"
+    if _SEARCHES.search(text) and label not in ("compare_policies", "adopt_policy"):
+        return "policy_what_if"
+    if (
+        known(turn, turn.campaigns())
+        and label not in _OF_CAMPAIGNS
+        and re.search(r"\bhow|\bdid\b|\bdo\b|results?|numbers|anything showing|work|effect|效果|怎么样|如何|用没用|有用|结果|战报|数据", text)
+    ):
+        return "campaign_results"
+    if (
+        last in ("estimate_uplift", "best_send_time", "recommend_coupon")
+        and len(text) < 40
+        and label not in _OF_CAMPAIGNS
+        and label not in ("yes", "no", "thanks", "goodbye")
+    ):
+        if offer(turn) and last == "estimate_uplift":
+            return last
+        if wish.audience(turn):
+            return last
     if (
         label in ("at_risk_members", "segment_overview", "audience_count")
         and _SAVES.search(turn.text)
@@ -90,13 +130,50 @@ def goes_on(turn: Turn, label: str) -> str | None:
     return None
 
 
+# A name in capitals: “save Northern Mix please”, “a push campaign, Cast Off, aimed at …”.
+_TITLE = re.compile(r"(?<![.!?] )(?<!^)\b([A-Z][a-z]+(?:\s+(?:&|of|the|in|and|[A-Z][a-z]+))*\s+[A-Z][a-z]+)\b")
+_MONTH_WORDS = re.compile(
+    "|".join(
+        "january february march april may june july august september october november december monday tuesday wednesday thursday friday saturday sunday".split()
+    ),
+    re.IGNORECASE,
+)
+
+
 def quoted(turn: Turn) -> str | None:
-    """A name that a message puts in quotation marks or after “called”."""
+    """A name that a message puts in quotation marks, after “called”, or in capitals."""
+    found = _named_in(turn)
+    return found[0] if found else None
+
+
+def _named_in(turn: Turn) -> tuple[str, tuple[int, int]] | None:
     for pattern in (_QUOTED, _NAMED):
         found = pattern.search(turn.text)
         if found:
-            return next(group for group in found.groups() if group).strip()
+            return next(group for group in found.groups() if group).strip(), found.span()
+    for found in _TITLE.finditer(turn.text):
+        words = found[1]
+        if words.lower() not in {city.lower() for city in turn.cities()} and not _MONTH_WORDS.search(words):
+            return words, found.span()
     return None
+
+
+def _unnamed(turn: Turn) -> str:
+    """The message without the name it gives, which says nothing of the people in it."""
+    found = _named_in(turn)
+    return turn.text if found is None else turn.text[: found[1][0]] + " " + turn.text[found[1][1] :]
+
+
+def known(turn: Turn, names: Sequence[str]) -> str | None:
+    """The one of the shop's own names that a message says, or nearly says; the longest where several do."""
+    text = turn.text.lower()
+    tiers = set("|".join(slots._TIERS.values()).split("|"))
+    near = [
+        name
+        for name in names
+        if len(name) > 2 and name.lower() not in tiers and (name.lower() in text or (len(name) > 6 and fuzz.partial_ratio(name.lower(), text) >= 90))
+    ]
+    return max(near, key=len, default=None)
 
 
 def named(turn: Turn) -> str | None:
@@ -104,7 +181,7 @@ def named(turn: Turn) -> str | None:
     found = _ID.search(turn.text)
     if found:
         return found.group().upper()
-    name = quoted(turn)
+    name = known(turn, [*turn.campaigns(), *turn.audiences()]) or quoted(turn)
     if name:
         return name
     left = _AROUND.sub(" ", re.sub(r"[^\w\u4e00-\u9fff%-]+", " ", turn.text.lower()))
@@ -119,9 +196,10 @@ _WITHOUT = re.compile(
     re.IGNORECASE,
 )
 _OR = re.compile(
-    r"\bor (?:those|anyone|anybody|people|members|whoever|else)\b|\bor (?=(?:spent|bought|joined|in |from |have|has|who))|\bas well as\b|或者?(?:是)?|以及(?=.*(?:会员|的人|客户))",
+    r"\bor (?:those|anyone|anybody|people|members|whoever|else)\b|\bor (?=(?:spent|bought|joined|in |from |have|has|who))|\bas well as\b|\bplus (?=\w)|或者?(?:是)?|再?加上|以及(?=.*(?:会员|的人|客户))",
     re.IGNORECASE,
 )
+_TRAILING = re.compile(r"[，,;；]\s*([^，,;；]{3,30}?)(?:的|的人)?(?:都)?(?:刨掉|刨除|除外|不算|排除掉?|去掉|剔除|别放进来)\s*[。.!！]?$")
 _RISK = re.compile(r"at[- ]risk|churn|likely to leave|about to leave|slipping away|流失风险|快流失|要流失|可能流失|流失概率|流失率", re.IGNORECASE)
 _WORTH = re.compile(r"\b(?:worth|valued? at|lifetime value|ltv|clv|expected to spend)\b|价值|年价值|预计消费", re.IGNORECASE)
 _MONTHS = {name: n + 1 for n, name in enumerate("january february march april may june july august september october november december".split())}
@@ -129,8 +207,11 @@ _MONTHS = {name: n + 1 for n, name in enumerate("january february march april ma
 
 def wanted(turn: Turn) -> dict[str, Any]:
     """What an audience must be, in the words of a message: `wanted`, and where said `or_also` and `but_not`."""
-    # A name in quotation marks says nothing of the people in it.
-    text = _NAMED.sub(" ", _QUOTED.sub(" ", turn.text))
+    text = _unnamed(turn)
+    tail = _TRAILING.search(text)
+    if tail:
+        # “…，7天内下过单的刨掉”: what is left out comes first, the word for it last.
+        text = f"{text[: tail.start()]} 排除 {tail[1]}"
     cut = _WITHOUT.search(text)
     inside, outside = (text[: cut.start()], text[cut.end() :]) if cut else (text, "")
     if cut and not _flat(turn, inside):
@@ -140,7 +221,7 @@ def wanted(turn: Turn) -> dict[str, Any]:
     parts = [flat for piece in _OR.split(inside) if (flat := _flat(turn, piece))]
     alone = _flat(turn, inside)
     # Two halves that ask the same field are one list, not an either-or.
-    parts = parts if len(parts) > 1 and set(parts[0]) != set(parts[1]) else [alone]
+    parts = parts if len(parts) > 1 and not (set(parts[0]) == set(parts[1]) and len(parts[0]) == 1) else [alone]
     found: dict[str, Any] = {"wanted": parts[0]} if parts and parts[0] else {}
     if len(parts) > 1:
         found["or_also"] = parts[1:]
@@ -176,7 +257,7 @@ def _flat(turn: Turn, text: str) -> dict[str, Any]:
     birthdays += [int(chinese(m) or m) for m in re.findall(r"([一二三四五六七八九十\d]+)月(?:份)?(?:过)?生日", plain) if m.isdigit() or chinese(m)]
     if birthdays:
         found["birthday_months"] = birthdays
-    if re.search(r"love|fans? of|into |mostly buy|mainly buy|keen on|偏好|喜欢|爱买|主要买|爱好者", plain) and found.get("categories"):
+    if re.search(r"fans? of|mostly buy|mainly buy|keen on|偏好|主要买|爱好者", plain) and found.get("categories"):
         found["tastes"] = found.pop("categories")
     # Whole numbers only where the tool counts.
     for name in ("spent_at_least", "spent_at_most"):
@@ -204,6 +285,13 @@ def understood(text: str, *, today: date, cities: Sequence[str], categories: Seq
 
 @skill("audience_build")
 def _build(turn: Turn) -> Story:
+    waiting = turn.past[-1] if turn.past and turn.past[-1].tool == "audience_build" and turn.past[-1].record.get("outcome") == "waiting_for_yes" else None
+    if waiting is not None and _AMENDS.search(turn.text):
+        fresh = wanted(turn)
+        kept = {k: v for k, v in waiting.arguments.items() if v not in (None, [])}
+        adds = re.search(r"\btoo\b|\balso\b|as well|加上|再加|也", turn.text.lower())
+        whole = _joined(kept.get("wanted", {}), fresh.get("wanted", {}), add=bool(adds))
+        return told((yield Call("audience_build", {**kept, **fresh, "wanted": whole, "name": quoted(turn) or kept["name"]})))
     before = turn.last("audience_count")
     asked = {} if before is not None and _THEM.search(turn.text) and not turn.slots.tiers + turn.slots.cities else wanted(turn)
     if not asked.get("wanted"):
@@ -218,6 +306,17 @@ def _build(turn: Turn) -> Story:
     else:
         reach = channel(turn)
     return told((yield Call("audience_build", {"name": quoted(turn) or name_for(turn, asked["wanted"]), **asked, **given(channel=reach)})))
+
+
+_AMENDS = re.compile(r"\btoo\b|\balso\b|as well|instead|same name|rather|make it|change|换成|改成|改|加上|再加|不对|换", re.IGNORECASE)
+
+
+def _joined(before: dict[str, Any], after: dict[str, Any], *, add: bool = False) -> dict[str, Any]:
+    """What was asked with what is said of it now; lists grow where more is added."""
+    return {
+        **before,
+        **{k: [*before.get(k, []), *(x for x in v if x not in before.get(k, []))] if add and isinstance(v, list) else v for k, v in after.items()},
+    }
 
 
 def name_for(turn: Turn, asked: dict[str, Any]) -> str:
@@ -280,8 +379,15 @@ _MINIMUM = re.compile(
 def offer(turn: Turn) -> dict[str, Any]:
     """What a campaign gives: per cent, a sum, points, or a message alone."""
     text, found = normal(turn.text), turn.slots
+    beyond = re.search(r"(?<!\d)(\d{3,})\s*(?:%|percent|per cent)", text)
+    if beyond:
+        # No discount at all: the tool says so.
+        return {"offer": "percent", "value": float(beyond[1])}
     if found.percent:
         return {"offer": "percent", "value": float(found.percent)}
+    note = re.search(r"\b(fiver|tenner)\b", text)
+    if note:
+        return {"offer": "amount", "value": 5.0 if note[1] == "fiver" else 10.0}
     points = re.search(r"(\d[\d,]*)\s*(?:bonus |extra )?(?:points|pts)\b|(?:送|赠|加|额外)\s*(\d[\d,]*)\s*积?分", text)
     if points:
         return {"offer": "points", "value": float(next(g for g in points.groups() if g).replace(",", ""))}
@@ -289,7 +395,8 @@ def offer(turn: Turn) -> dict[str, Any]:
     if off:
         return {"offer": "amount", "value": float(next(g for g in off.groups() if g).replace(",", ""))}
     if re.search(
-        r"\b(?:no|without(?: an?| any)?) (?:offer|discount|coupon)|just (?:a )?(?:message|reminder|nudge)|不打折|不给(?:优惠|折扣)|只发(?:条)?消息|纯提醒", text
+        r"\b(?:no|without(?: an?| any)?) (?:offer|discount|coupon)|just (?:a )?(?:message|reminder|nudge)|不打折|(?:啥|什么|任何)?(?:优惠|折扣)(?:也|都)?不给|不给(?:优惠|折扣)|只发(?:条)?消息|纯提醒|光提醒|只提醒",
+        text,
     ):
         return {"offer": "none"}
     return {}
@@ -297,7 +404,7 @@ def offer(turn: Turn) -> dict[str, Any]:
 
 def _of_whom(turn: Turn) -> dict[str, Any]:
     """An audience by its name, or by conditions of the message, or the one in hand."""
-    name = quoted(turn) or (found.group().upper() if (found := _ID.search(turn.text)) else None)
+    name = known(turn, turn.audiences()) or (found.group().upper() if (found := _ID.search(turn.text)) else None) or _quoted_alone(turn)
     if name:
         return {"audience_name": name}
     asked = wanted(turn).get("wanted") or {}
@@ -317,6 +424,11 @@ def _of_whom(turn: Turn) -> dict[str, Any]:
     return {"audience_name": words} if words and re.search(r"audience|segment|group|list|人群|受众|名单", turn.text.lower()) else {}
 
 
+def _quoted_alone(turn: Turn) -> str | None:
+    found = _QUOTED.search(turn.text)
+    return next(group for group in found.groups() if group).strip() if found else None
+
+
 def _last_audience(turn: Turn) -> str | None:
     for result in reversed(turn.past):
         record = result.record.get("facts") or result.record
@@ -329,25 +441,34 @@ def _last_audience(turn: Turn) -> str | None:
 
 @skill("estimate_uplift")
 def _estimate(turn: Turn) -> Story:
-    asked = {**_of_whom(turn), **offer(turn)}
-    before = turn.last("estimate_uplift")
-    if before and wish.continues(turn.text):
-        asked = {**before.arguments, **asked}
-    return told((yield Call("estimate_uplift", asked)))
+    return told((yield Call("estimate_uplift", _going_on(turn, {**_of_whom(turn), **offer(turn)}, "estimate_uplift"))))
+
+
+def _going_on(turn: Turn, asked: dict[str, Any], tool: str) -> dict[str, Any]:
+    """“And the Shanghai ones?”: what was asked before, as far as this message does not say otherwise."""
+    before = turn.last(tool)
+    if before is None or turn.last_tool() != tool or len(turn.text) > 60:
+        return asked
+    kept = {k: v for k, v in before.arguments.items() if v not in (None, [])}
+    whom = {**kept.get("wanted", {}), **asked.get("wanted", {})}
+    joined = {**kept, **asked}
+    if "audience_name" in asked:
+        return joined
+    return {**{k: v for k, v in joined.items() if k != "wanted"}, **given(wanted=whom)}
 
 
 @skill("recommend_coupon")
 def _coupon(turn: Turn) -> Story:
     if turn.slots.member_ids or turn.slots.emails:
         return told((yield Call("recommend_coupon", {"who": (turn.slots.member_ids or turn.slots.emails)[0]})))
-    return told((yield Call("recommend_coupon", _of_whom(turn))))
+    return told((yield Call("recommend_coupon", _going_on(turn, _of_whom(turn), "recommend_coupon"))))
 
 
 @skill("best_send_time")
 def _when(turn: Turn) -> Story:
     if turn.slots.member_ids or turn.slots.emails:
         return told((yield Call("best_send_time", {"who": who_is_meant(turn)})))
-    return told((yield Call("best_send_time", _of_whom(turn))))
+    return told((yield Call("best_send_time", _going_on(turn, _of_whom(turn), "best_send_time"))))
 
 
 # --- words ------------------------------------------------------------------------------
@@ -420,7 +541,7 @@ def _create(turn: Turn) -> Story:
     copy = wish.copy(replace(turn, text=_SETTING_UP.sub(" ", _NAMED.sub(" ", _QUOTED.sub(" ", turn.text)))))
     gives = offer(turn)
     holdout = re.search(
-        r"(\d{1,2})\s*%?\s*(?:percent)?\s*(?:holdout|hold[- ]?out|control)|(?:holdout|hold out|control group)(?: of)?\s*(\d{1,2})|(?:留|对照组?|空白组?|留出)\s*(\d{1,2})\s*%|(\d{1,2})\s*%\s*(?:的)?(?:人)?(?:不发|作?对照|留出|空白)",
+        r"(\d{1,2})\s*%?\s*(?:percent)?\s*(?:holdout|hold[- ]?out|control)|(\d{1,2})\s*%\s*(?:is |are )?(?:kept|held|left) (?:back|out)|(?:holdout|hold out|control group)(?: of)?\s*(\d{1,2})|(?:留|对照组?|空白组?|留出)\s*(\d{1,2})\s*%|(\d{1,2})\s*%\s*(?:的)?(?:人)?(?:不发|作?对照|留出|空白)",
         text,
     )
     if holdout and gives.get("value") == float(next(g for g in holdout.groups() if g)) and len(re.findall(r"\d+\s*%|折", text)) < 2:
@@ -465,7 +586,8 @@ def _campaign_name(turn: Turn, whom: dict[str, Any], product: str | None) -> str
         return name
     base = str(whom.get("audience_name") or name_for(turn, whom.get("wanted", {})))
     day = f"{turn.today:%d %b}".lstrip("0") if turn.language == "en" else f"{turn.today.month}月{turn.today.day}日"
-    return f"{base}{f' {product}' if product else ''} {day}"[:60]
+    about = f" {product}" if product and product.lower() not in base.lower() else ""
+    return f"{base}{about} {day}"[:60]
 
 
 def _speech(text: str) -> str | None:
@@ -520,9 +642,9 @@ def _results(turn: Turn) -> Story:
 # --- the policy lab ---------------------------------------------------------------------
 
 _TIER_WORD = "|".join(slots._TIERS.values())
-_NUMBER = r"(\d[\d,]*(?:\.\d+)?)\s*(k|千|万)?"
+_NUMBER = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s*(k\b|grand|千|万)?"
 _SEARCHES = re.compile(
-    r"\b(?:best|optimal|optimi[sz]e|ideal|find|search|which)\b.{0,40}\b(?:threshold|cut-?off|limit|level|tier)s?\b|\bthresholds?\b.{0,40}\b(?:best|optimal|maximi[sz]e)|最优|最佳|最合适的?门槛|找(?:出|一)?.{0,8}门槛|优化门槛|门槛(?:怎么|如何)(?:定|设)(?:最)?",
+    r"\b(?:best|optimal|optimi[sz]e|ideal|find|search|which)\b.{0,40}\b(?:threshold|cut-?off|limit|level|tier)s?\b|\bthresholds?\b.{0,40}\b(?:best|optimal|maximi[sz]e)|最优|最佳|最合适的?门槛|找(?:出|一)?.{0,8}门槛|优化门槛|门槛(?:怎么|如何)(?:定|设)(?:最)?|(?:规则|等级|门槛).{0,12}(?:搜|找|挑|算).{0,8}最(?:优|好|佳|划算)|(?:best|optimal) (?:set of )?(?:tier )?(?:rules|thresholds)",
     re.IGNORECASE,
 )
 
@@ -579,6 +701,8 @@ def _of_tier(tier: str, after: str, found: dict[str, Any]) -> None:
             found.setdefault("discounts", {})[tier] = off
     elif times:
         found.setdefault("earning", {})[tier] = float(times[1])
+    elif spoken := re.search(rf"\b({EN_NUMERAL})\s*(grand|thousand|hundred)\b", after):
+        found.setdefault("thresholds", {})[tier] = float(english(spoken[1].strip()) or 0) * (100 if spoken[2] == "hundred" else 1000)
     elif number:
         value = _amount(number[1], number[2])
         # A number of days or months after a tier is no threshold.
@@ -593,7 +717,7 @@ def _of_tier(tier: str, after: str, found: dict[str, Any]) -> None:
 
 
 def _amount(raw: str, scale: str | None) -> float:
-    return float(raw.replace(",", "")) * {"k": 1000, "千": 1000, "万": 10_000}.get(scale or "", 1)
+    return float(raw.replace(",", "")) * {"k": 1000, "grand": 1000, "千": 1000, "万": 10_000}.get(scale or "", 1)
 
 
 def _last_rules(turn: Turn) -> dict[str, Any] | None:
@@ -611,19 +735,24 @@ def _what_if(turn: Turn) -> Story:
     text = normal(turn.text)
     asked = rules_in(turn.text)
     if not asked and (_SEARCHES.search(turn.text) or re.search(r"\bbudget\b|预算", text)):
-        budget = re.search(rf"(?:budget|cost|spend|under|within|预算|成本|花费)\D{{0,16}}{_NUMBER}", text)
-        lower = re.search(r"(?:no more than|at most|max(?:imum)?|under|不超过|最多)\s*(\d{1,2})\s*%|(\d{1,2})\s*%\s*(?:downgrad|drop|lower|降级|掉级)", text)
-        found = {"search": True, **given(budget=_amount(budget[1], budget[2]) if budget and not re.match(r"\s*%", text[budget.end() :]) else None)}
-        return told((yield Call("policy_what_if", {**found, **given(downgraded_most_percent=float(next(g for g in lower.groups() if g)) if lower else None)})))
+        lower = re.search(
+            r"(?:no more than|at most|max(?:imum)?|under|不超过|最多|别超过)\s*(\d{1,2})\s*%|(\d{1,2})\s*%[^.。]{0,24}(?:downgrad|drop|lower|down|members|most|降级|掉级)|(?:knock\w* down|downgrad\w*|降级|掉级)\D{0,14}(\d{1,2})\s*%",
+            text,
+        )
+        sums = [amount for amount in (*turn.slots.amounts, turn.slots.most or 0) if amount >= 100]
+        plain = re.search(rf"(?:budget|costs?|spend|within|预算|成本|花费|控制在)\D{{0,16}}{_NUMBER}(?!\s*%)", text)
+        budget = max(sums) if sums else _amount(plain[1], plain[2]) if plain and _amount(plain[1], plain[2]) >= 100 else None
+        most = float(next(g for g in lower.groups() if g)) if lower else None
+        return told((yield Call("policy_what_if", {"search": True, **given(budget=budget, downgraded_most_percent=most)})))
     before = _last_rules(turn)
     if asked and before and wish.continues(turn.text):
-        asked = _joined(before, asked)
+        asked = _with_rules(before, asked)
     if not asked:
         return _ask(turn, "missing_rules", "rules")
     return told((yield Call("policy_what_if", {"rules": asked})))
 
 
-def _joined(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+def _with_rules(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return {**before, **{k: {**before.get(k, {}), **v} if isinstance(v, dict) else v for k, v in after.items()}}
 
 
@@ -631,6 +760,7 @@ def _joined(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 def _compare(turn: Turn) -> Story:
     halves = [rules for piece in _sides(turn.text) if (rules := rules_in(piece))]
     whole = rules_in(turn.text)
+    halves = halves if len(halves) >= 2 and halves[0] != halves[1] else _two_of_one(turn.text) or halves
     before = _last_rules(turn)
     if len(halves) >= 2 and halves[0] != halves[1]:
         return told((yield Call("compare_policies", {"first": halves[0], "second": halves[1]})))
@@ -639,6 +769,16 @@ def _compare(turn: Turn) -> Story:
     if whole or before:
         return told((yield Call("compare_policies", {"first": whole or before})))
     return _ask(turn, "missing_rules", "rules")
+
+
+def _two_of_one(text: str) -> list[dict[str, Any]]:
+    """“6000 and 5500 for platinum”: one threshold, two proposals."""
+    plain = normal(text)
+    tiers = [tier for tier, words in slots._TIERS.items() if re.search(words, plain)]
+    numbers = [_amount(m[1], m[2]) for m in re.finditer(_NUMBER, plain) if _amount(m[1], m[2]) >= 100]
+    if len(tiers) != 1 or len(set(numbers)) != 2:
+        return []
+    return [{"thresholds": {tiers[0]: number}} for number in dict.fromkeys(numbers)]
 
 
 def _sides(text: str) -> Sequence[str]:
@@ -670,6 +810,9 @@ def _adopt(turn: Turn) -> Story:
         return _ask(turn, "missing_rules", "rules")
     ahead = turn.slots.ahead
     day = ahead.start if ahead and ahead.start > turn.today else None
+    if day is None and turn.slots.past and turn.slots.past.end <= turn.today:
+        # A day that is over is refused by the rules, not read as another one.
+        day = turn.slots.past.start
     if day is None and re.search(r"tomorrow|明天", turn.text.lower()):
         day = turn.today + timedelta(days=1)
     if day is None and re.search(r"next month|下个?月", turn.text.lower()):
@@ -688,7 +831,7 @@ def _invent(turn: Turn) -> Story:
     spelled = re.search(r"[一二两三四五六七八九]?[百千万][零一二三四五六七八九百千十]*", text)
     count: float | None = None
     if number:
-        count = float(number[1].replace(",", "")) * {"k": 1000, "千": 1000, "万": 10_000, "thousand": 1000}.get(number[2] or "", 1)
+        count = float(number[1].replace(",", "")) * {"k": 1000, "grand": 1000, "千": 1000, "万": 10_000, "thousand": 1000}.get(number[2] or "", 1)
     elif spelled:
         count = float(chinese(spelled.group()) or 0)
     elif re.search(r"\b(?:a|one) thousand\b", text):

@@ -33,7 +33,7 @@ _TONES = {
     "playful": r"playful|fun\b|cheeky|light-?hearted|俏皮|活泼|幽默|好玩|轻松",
     "festive": r"festive|christmas|holiday|new year|喜庆|节日|过节|过年|新年|春节|圣诞",
     "plain": r"\bplain|simple|formal|factual|neutral|professional|正式|简洁|朴素|平实|专业",
-    "urgent": r"urgent|last chance|hurry|紧迫|紧急|催",
+    "urgent": r"urgent|last chance|hurry|紧迫|紧急|急一点|急迫|催",
     "warm": r"\bwarm|friendly|kind|cosy|cozy|温暖|亲切|温馨|暖",
 }
 _STATES = {
@@ -75,7 +75,7 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _DAYS = re.compile(rf"(\d+|{ZH_NUMERAL}|{EN_NUMERAL}|半|a|half a)\s*(days?|weeks?|months?|years?|天|周|个星期|个月|年)", re.IGNORECASE)
-_NOT = re.compile(r"(?:\bnot?\b|\bno\b|n't|\bwithout\b|hasn|haven|没|未|不)", re.IGNORECASE)
+_NOT = re.compile(r"(?:\bnot?\b|\bno\b|n't|\bnothing\b|\bwithout\b|hasn|haven|没|未|不)", re.IGNORECASE)
 _WITHOUT = re.compile(
     r"(?:\bnot\s+(?:in\s+|made\s+of\s+)?|\bno\s+|\bwithout\s+(?:any\s+)?|\banything but\s+|\bexcept\s+(?:for\s+)?|\bother than\s+)([a-z][a-z-]+)|(?:不要|不含|不带|除了|别是|不是)([\u4e00-\u9fff]{1,5}?)(?:的|做|材质|以外|之外|，|,|。|$)",
     re.IGNORECASE,

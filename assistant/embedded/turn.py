@@ -66,6 +66,14 @@ class Turn:
         """City names as the shop writes them."""
         return _listed(self.context.get("cities", ""))
 
+    def campaigns(self) -> list[str]:
+        """Names of the shop's campaigns."""
+        return _listed(self.context.get("campaigns", ""))
+
+    def audiences(self) -> list[str]:
+        """Names of the saved audiences."""
+        return _listed(self.context.get("audiences", ""))
+
     def categories(self) -> list[str]:
         """Category keys of the catalogue."""
         return _listed(self.context.get("categories", ""))

@@ -25,7 +25,7 @@ from analytics.history import History
 from analytics.shelf import Shelf
 from analytics.training import Fitted
 from assistant.embedded import campaigning
-from members import audience, campaigns, rulebooks
+from members import audience, campaigns, people, rulebooks
 from members.access import Caller, Role
 from members.database import Database
 from members.errors import NotAllowed, NotFound
@@ -240,9 +240,15 @@ class Studio:
         now, rules = self._now(), self.rules().campaigns
         with self._database.read() as session:
             waiting = [(one.id, one.model_dump(mode="json")) for one in campaigns.due(session, now=now, rules=rules, limit=limit)]
+            still = {one["member_id"] for _, one in waiting if self._agrees(session, one["member_id"], one["channel"])}
         gone = 0
         for message_id, message in waiting:
             assert message_id is not None
+            if message["member_id"] not in still:
+                # Who has left or changed their mind since is not written to.
+                with self._database.effect() as session:
+                    campaigns.withdrawn(session, message_id)
+                continue
             try:
                 if self._webhook:
                     self._post(message)
@@ -254,6 +260,10 @@ class Studio:
             with self._database.effect() as session:
                 gone += campaigns.delivered(session, message_id, now=now)
         return gone
+
+    def _agrees(self, session: Any, member_id: str, channel: str) -> bool:
+        member = session.get(Member, member_id)
+        return member is not None and member.left_on is None and (channel == "in_app" or people.consents(session, member_id).get(channel, False))
 
     def _post(self, message: dict[str, Any]) -> None:
         """One message to the webhook, signed; its id is the idempotency key, so that a second try is the same message."""

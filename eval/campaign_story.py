@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from analytics import campaign_results, synthetic_campaigns
@@ -26,7 +27,7 @@ SAYS = (
     "Save everyone who has ordered within the last 365 days as an audience called “Active year”",
     "yes",
     "What would 10% off change for the “Active year” audience?",
-    "Set up an email campaign called “Autumn test” for the “Active year” audience with 10% off, hold out 40%",
+    "Set up an email campaign called “Autumn test” for the “Active year” audience with 10% off, also those who would buy anyway, hold out 40%",
     "yes",
     "send the “Autumn test” campaign",
     "yes",
@@ -52,11 +53,17 @@ def play(home: Path, *, members: int, progress: Callable[[str], None] = lambda s
     """The whole story on a demo shop of that many members, built in `home`."""
     progress("building and training the shop")
     worlds.demo_desk(home, members=members).close()
-    desk = Desk(load(home=home, today=worlds.DAY), now=lambda: datetime.combine(worlds.DAY, time(10)))
+    desk = Desk(load(home=home, today=worlds.DAY), now=_clock())
     try:
         return _played(desk, members, progress)
     finally:
         desk.close()
+
+
+def _clock() -> Callable[[], datetime]:
+    """Ten in the morning of the shop's day, going on from there."""
+    begun = perf_counter()
+    return lambda: datetime.combine(worlds.DAY, time(10)) + timedelta(seconds=perf_counter() - begun)
 
 
 def _played(desk: Desk, members: int, progress: Callable[[str], None]) -> Story:
@@ -67,11 +74,14 @@ def _played(desk: Desk, members: int, progress: Callable[[str], None]) -> Story:
         answer = asyncio.run(_said(desk, caller, text, thread))
         thread = answer.thread_id
         turns.append((text, answer.text))
+    for waiting in desk.inbox.seconds(desk.caller_named("admin")):
+        # It may cost more than one person decides.
+        told = desk.inbox.decide_second(desk.caller_named("admin"), waiting.approval_id, yes=True)
+        turns.append(("(a second person agrees)", f"{told.result.get('sent', 0):,} messages are in the outbox."))
     truth = Truth(**json.loads((desk.settings.home / "demo_truth.json").read_text(encoding="utf-8")))
     with desk.database.effect() as session:
         campaign = campaigns.get(session, "Autumn test")
         if campaign.sent_on is None:
-            # A second person agrees where the cost asks for one; here the first one's card is enough to see why nothing went out.
             raise RuntimeError(f"the campaign was not sent: {turns[-1][1]}")
         progress("two weeks pass")
         lived = synthetic_campaigns.live_on(session, truth, campaign, days=_DAYS)

@@ -353,6 +353,11 @@ def delivered(session: Session, message_id: int, *, now: datetime) -> bool:
     return session.exec(update(Outgoing).where(*mine).values(status="delivered", delivered_at=now)).rowcount == 1
 
 
+def withdrawn(session: Session, message_id: int) -> None:
+    """Keep a message back: its member has left or no longer agrees."""
+    session.exec(update(Outgoing).where(col(Outgoing.id) == message_id, col(Outgoing.status) == "waiting").values(status="stopped"))
+
+
 def failed(session: Session, message_id: int, *, now: datetime) -> None:
     """Try a message again in a while, and give it up after some tries."""
     kept = session.get(Outgoing, message_id)

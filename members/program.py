@@ -106,10 +106,9 @@ class Service(_Part):
 
 
 class Campaigns(_Part):
-    """How members may be addressed: held out, how often, at which hours, and what a second person must see."""
+    """How members may be addressed: held out, at which hours, and what a second person must see."""
 
     holdout_percent: int = Field(default=10, ge=0, le=50)
-    pause_days: int = Field(default=7, ge=0, le=90)
     quiet_from: int = Field(default=21, ge=0, le=23)
     quiet_until: int = Field(default=9, ge=0, le=23)
     second_over_cents: int = Field(default=50_000, ge=0)

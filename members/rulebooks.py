@@ -112,12 +112,8 @@ def coming(books: Sequence[Program], on: date) -> Program | None:
     return books[-1] if books[-1].since is not None and books[-1].since > on else None
 
 
-def adopt(session: Session, rules: Program, *, starts_on: date, today: date, before: Program, by: str, now: datetime, why: str = "") -> ProgramVersion:
-    """Put a rule book into force from a day.
-
-    Raises RuleBroken for a day that has begun, one before a version that is coming already, a version name
-    that is taken, or tiers that are not those members stand in.
-    """
+def may_start(session: Session, starts_on: date, *, today: date) -> None:
+    """Whether new rules may start on a day. Raises RuleBroken for one that has begun, or one before a version that is coming already."""
     if starts_on <= today:
         raise RuleBroken("New rules start tomorrow at the earliest: what members earned today counts by today's.", rule="policy_too_early", on=starts_on)
     kept = adopted(session)
@@ -125,6 +121,15 @@ def adopt(session: Session, rules: Program, *, starts_on: date, today: date, bef
         raise RuleBroken(
             f"Version {kept[-1].version} starts on {kept[-1].starts_on} already; a later day is needed.", rule="policy_order", on=kept[-1].starts_on
         )
+
+
+def adopt(session: Session, rules: Program, *, starts_on: date, today: date, before: Program, by: str, now: datetime, why: str = "") -> ProgramVersion:
+    """Put a rule book into force from a day.
+
+    Raises RuleBroken for a day that has begun, one before a version that is coming already, a version name
+    that is taken, or tiers that are not those members stand in.
+    """
+    may_start(session, starts_on, today=today)
     if session.get(ProgramVersion, rules.version) is not None or rules.version in {book.version for book in program.versions(before)}:
         raise RuleBroken(f"Version {rules.version} exists already.", rule="policy_version", version=rules.version)
     if [level.key for level in rules.tiers.levels] != [level.key for level in before.tiers.levels]:

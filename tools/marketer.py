@@ -20,7 +20,7 @@ from retrieval.words import has_han
 from tools.bench import Bench, Record, cents, money
 from tools.gateway import tool
 
-MARKETERS = (Role.MARKETER, Role.ADMIN)
+MARKETERS = (Role.MARKETER,)
 Tone = Literal["warm", "playful", "plain", "festive", "urgent"]
 Occasion = Literal["offer", "win_back", "new_arrival", "back_in_stock", "thank_you", "points", "birthday", "season"]
 MessageChannel = Literal["sms", "email", "push", "wechat", "in_app"]

@@ -330,8 +330,7 @@ class Adoption(Record):
 
 def preview_adopt(bench: Bench, rules: Rules, starts_on: date, why: str = "") -> Adoption:
     """What adopting would do; refuses a day that has begun."""
-    if starts_on <= bench.today:
-        raise RuleBroken("New rules start tomorrow at the earliest.", rule="policy_too_early", on=starts_on)
+    rulebooks.may_start(bench.session, starts_on, today=bench.today)
     version = rulebooks.next_version(rulebooks.adopted(bench.session), starts_on, bench.rules.version)
     made = proposed(bench, rules, version=version)
     told = outcome(bench, made)

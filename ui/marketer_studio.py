@@ -50,9 +50,24 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
             return [*head, *steps.relabelled(speech), *steps.lists(request), *lab.relabelled(table, speech, request)]
 
         def counted(
-            t: Any, c: Any, k: Any, g: Any, q: Any, lo: Any, hi: Any, r: Any, a: Any, s: Any, nt: Any, nc: Any, al: Any, speech: str, request: gr.Request
+            t: Any,
+            c: Any,
+            k: Any,
+            g: Any,
+            q: Any,
+            lo: Any,
+            hi: Any,
+            r: Any,
+            a: Any,
+            s: Any,
+            nt: Any,
+            nc: Any,
+            al: Any,
+            rest: Any,
+            speech: str,
+            request: gr.Request,
         ) -> str:
-            return steps._counted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al), speech, request)
+            return steps._counted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest), speech, request)
 
         def seen(picked: str | None, speech: str, request: gr.Request) -> list[Any]:
             return measured.updates(picked, speech, request)

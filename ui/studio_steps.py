@@ -4,7 +4,6 @@ Every figure comes from the tools the chat calls, too; nothing is kept or sent
 without the card at the end of its step.
 """
 
-import json
 from datetime import date
 from html import escape
 from typing import Any
@@ -26,6 +25,8 @@ CHANNELS = ["email", "sms", "wechat", "push", "in_app"]
 TONES = ["warm", "playful", "plain", "festive", "urgent"]
 KINDS = ["percent", "amount", "points", "none"]
 OCCASIONS = ["offer", "win_back", "new_arrival", "back_in_stock", "thank_you", "points", "birthday", "season"]
+# Conditions that have a field of their own on the page.
+_FIELDS = {"tiers", "cities", "categories", "segments", "not_bought_for_days", "spent_at_least", "spent_at_most", "churn_from_percent", "languages"}
 # What the page proposes belongs to no chat.
 _THREAD = "studio"
 
@@ -82,8 +83,8 @@ class Panel:
             self.not_categories = self._field(
                 gr.Dropdown(places["categories"], multiselect=True, value=[], label=say("not_bought", "en"), elem_id="not-categories"), "not_bought"
             )
-        # Other members who count as well, as the sentence said it.
-        self.also = gr.State([])
+        # What the sentence said beyond the fields: other members who count as well, and conditions without a field.
+        self.also, self.rest = gr.State([]), gr.State({})
         self.count = gr.HTML(elem_id="count", padding=False)
         with gr.Row():
             self.name = self._field(gr.Textbox(label=say("audience_name", "en"), elem_id="audience-name", max_length=60, scale=3), "audience_name")
@@ -151,7 +152,7 @@ class Panel:
     def conditions(self) -> list[Any]:
         """The fields an audience is made of."""
         fields = [self.tiers, self.cities, self.categories, self.segments, self.quiet, self.least, self.most, self.risk]
-        return [*fields, self.consent, self.speaks, self.not_tiers, self.not_categories, self.also]
+        return [*fields, self.consent, self.speaks, self.not_tiers, self.not_categories, self.also, self.rest]
 
     def wire(self, language: Any) -> None:
         """Connect the widgets to the desk."""
@@ -161,9 +162,24 @@ class Panel:
 
         # Gradio hands a request only to a function that names each of its inputs.
         def counted(
-            t: Any, c: Any, k: Any, g: Any, q: Any, lo: Any, hi: Any, r: Any, a: Any, s: Any, nt: Any, nc: Any, al: Any, speech: str, request: gr.Request
+            t: Any,
+            c: Any,
+            k: Any,
+            g: Any,
+            q: Any,
+            lo: Any,
+            hi: Any,
+            r: Any,
+            a: Any,
+            s: Any,
+            nt: Any,
+            nc: Any,
+            al: Any,
+            rest: Any,
+            speech: str,
+            request: gr.Request,
         ) -> str:
-            return self._counted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al), speech, request)
+            return self._counted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest), speech, request)
 
         def read(text: str, speech: str, request: gr.Request) -> list[Any]:
             return self._read(text, speech, request)
@@ -183,10 +199,11 @@ class Panel:
             nt: Any,
             nc: Any,
             al: Any,
+            rest: Any,
             speech: str,
             request: gr.Request,
         ) -> list[Any]:
-            arguments = {"name": (name or "").strip(), **self._wanted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al)), **({"channel": a} if a else {})}
+            arguments = {"name": (name or "").strip(), **self._wanted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest)), **({"channel": a} if a else {})}
             return self._propose("audience_build", arguments, speech, request)
 
         def estimated(
@@ -203,13 +220,14 @@ class Panel:
             nt: Any,
             nc: Any,
             al: Any,
+            rest: Any,
             kind: Any,
             value: Any,
             saved: Any,
             speech: str,
             request: gr.Request,
         ) -> str:
-            given = {"audience_name": saved} if saved else {"wanted": self._wanted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al)).get("wanted", {})}
+            given = {"audience_name": saved} if saved else {"wanted": self._wanted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest)).get("wanted", {})}
             return self._told("estimate_uplift", {**given, "offer": kind, **({"value": float(value)} if value and kind != "none" else {})}, speech, request)
 
         def advised(
@@ -226,11 +244,12 @@ class Panel:
             nt: Any,
             nc: Any,
             al: Any,
+            rest: Any,
             saved: Any,
             speech: str,
             request: gr.Request,
         ) -> str:
-            given = {"audience_name": saved} if saved else {"wanted": self._wanted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al)).get("wanted", {})}
+            given = {"audience_name": saved} if saved else {"wanted": self._wanted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest)).get("wanted", {})}
             return self._told("recommend_coupon", given, speech, request)
 
         def written(
@@ -337,8 +356,12 @@ class Panel:
     # --- what is asked of the desk ------------------------------------------------------
 
     def _wanted(self, given: tuple[Any, ...]) -> dict[str, Any]:
-        tiers, cities, categories, segments, quiet, least, most, risk, _, speaks, not_tiers, not_categories, also = given
+        tiers, cities, categories, segments, quiet, least, most, risk, _, speaks, not_tiers, not_categories, also, rest = given
+        if not_tiers:
+            every = [level.key for level in self.desk.rules.tiers.levels]
+            tiers = [key for key in (tiers or every) if key not in not_tiers]
         wanted = {
+            **(rest or {}),
             "tiers": tiers,
             "cities": cities,
             "categories": categories,
@@ -349,14 +372,11 @@ class Panel:
             "churn_from_percent": int(risk) if risk else None,
             "languages": [speaks] if speaks else None,
         }
-        unwanted = {"tiers": not_tiers, "categories": not_categories}
         found: dict[str, Any] = {"wanted": {k: v for k, v in wanted.items() if v not in (None, "", [])}}
         if also:
             found["or_also"] = also
-        # Neither this tier nor that category: each alone leaves a member out, so the first that is set is passed on.
-        left = {k: v for k, v in unwanted.items() if v}
-        if left:
-            found["but_not"] = left
+        if not_categories:
+            found["but_not"] = {"categories": not_categories}
         return found
 
     def _counted(self, given: tuple[Any, ...], speech: str, request: gr.Request) -> str:
@@ -378,7 +398,7 @@ class Panel:
         fields = [
             wanted.get("tiers", []),
             wanted.get("cities", []),
-            wanted.get("categories", wanted.get("tastes", [])),
+            wanted.get("categories", []),
             wanted.get("segments", []),
             wanted.get("not_bought_for_days"),
             wanted.get("spent_at_least"),
@@ -389,6 +409,7 @@ class Panel:
             unwanted.get("tiers", []),
             unwanted.get("categories", []),
             found.get("or_also", []),
+            {k: v for k, v in wanted.items() if k not in _FIELDS},
         ]
         note = "" if wanted or not (text or "").strip() else f'<div class="card warn">{escape(say("not_understood", speech))}</div>'
         return [*fields, note or self._counted(tuple(fields), speech, request)]
@@ -508,14 +529,11 @@ def count_card(r: dict[str, Any], speech: str) -> str:
         )
         if r[key]
     ]
-    also = "".join(
-        f'<div class="soft">+ {escape(json.dumps({k: v for k, v in one.items() if v and k != "spent_within_days"}, ensure_ascii=False))}</div>'
-        for one in r["or_also"]
-    )
+    said = prompts.phrase(speech, "audience_said", **{"r": r, "a": {}, "today": "", "name": "", "role": "", "shown": 0, "said": "", "cited": ""})
     return (
         f'<div class="card"><span class="big">{formats.number(r["reachable"])}</span> {escape(say("reachable", speech))}'
         f'<div class="soft">{formats.number(r["matching"])} {escape(say("match", speech))} ({share} {escape(say("of_all", speech))})'
-        f"{' · ' + ' · '.join(left) if left else ''}</div>{also}</div>"
+        f"{' · ' + ' · '.join(left) if left else ''}</div><div class='soft'>{escape(said)}</div></div>"
     )
 
 

@@ -557,11 +557,17 @@ def _create(turn: Turn) -> Story:
         **given(channel=channel(turn), tone=turn.slots.tone, language=_speech(text) or (None if _speaks(whom) else turn.language), product=product),
         **gives,
         **given(minimum=float(least[1].replace(",", "")) if least else None),
+        **given(discount_everyone=_EVERYONE.search(text) is not None or None),
         **given(valid_until=copy.get("valid_until"), holdout_percent=int(next(g for g in holdout.groups() if g)) if holdout else None),
         **given(budget=float(budget[1].replace(",", "")) * (1000 if budget[2] else 1) if budget else None, variants=3 if many else 1 if one else None),
         **given(send_on=_day_ahead(turn) if re.search(r"send|start|launch|go out|schedule|发|上线|开始|启动", text) and not copy.get("valid_until") else None),
     }
     return told((yield Call("create_campaign", asked)))
+
+
+_EVERYONE = re.compile(
+    r"who would (?:buy|have bought) anyway|discount (?:everyone|everybody|them all|all)|for (?:all|every one) of them|全部都给|都给优惠|本来就会买的也"
+)
 
 
 def _product(turn: Turn, words: str | None) -> str | None:

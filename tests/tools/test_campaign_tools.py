@@ -66,7 +66,7 @@ def sent(shop: Desk) -> Desk:
 def test_the_studios_tools_are_marketers_alone(desk: Desk, tool: str, login: str) -> None:
     outcome = call(desk, tool, login, **{})
     assert outcome.status == "refused" and outcome.result["code"] == "not_allowed"
-    assert {role.value for role in REGISTRY[tool].roles} == {"marketer", "admin"}
+    assert {role.value for role in REGISTRY[tool].roles} == {"marketer"}
 
 
 @pytest.mark.parametrize("path", ["/api/v1/audiences/A-1.csv", "/api/v1/campaigns/C-101.csv", "/api/v1/synthetic/50.csv"])
@@ -152,6 +152,19 @@ def test_a_message_leaves_once_at_its_hour(sent: Desk) -> None:
     sent.studio._now = lambda: datetime.combine(last.date(), time(sent.rules.campaigns.quiet_until)) + timedelta(days=1)  # type: ignore[method-assign]
     assert sent.studio.deliver(limit=10_000) == number
     assert sent.studio.deliver(limit=10_000) == 0
+
+
+def test_whoever_changes_their_mind_is_not_written_to(sent: Desk) -> None:
+    with sent.database.effect() as session:
+        first, second = session.exec(select(Outgoing).order_by(Outgoing.member_id)).all()[:2]
+        session.exec(select(Consent).where(Consent.member_id == first.member_id, Consent.channel == "email")).one().granted = False
+        session.get_one(Member, second.member_id).left_on = worlds.DAY
+        last = max(session.exec(select(Outgoing.send_at)))
+    sent.studio._now = lambda: datetime.combine(last.date(), time(sent.rules.campaigns.quiet_until)) + timedelta(days=1)  # type: ignore[method-assign]
+    sent.studio.deliver(limit=10_000)
+    with sent.database.read() as session:
+        states = dict(session.exec(select(Outgoing.member_id, Outgoing.status)).all())
+    assert states.pop(first.member_id) == states.pop(second.member_id) == "stopped" and set(states.values()) == {"delivered"}
 
 
 def test_the_second_list_holds_no_formula_and_no_address_of_those_held_out(sent: Desk) -> None:

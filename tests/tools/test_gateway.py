@@ -37,9 +37,14 @@ def _fields(tool: Tool) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 def _least(tool: Tool) -> dict[str, Any]:
     """The smallest arguments the schema takes."""
     schema = tool.schema.model_json_schema()
-    sample = {"string": "O-1", "integer": 1, "number": 1.0, "boolean": True, "array": []}
+    sample: dict[str, Any] = {"string": "O-1", "integer": 1, "number": 1.0, "boolean": True, "array": [], "date": "2027-01-01", "record": {}}
     shapes = {name: parts[0] for name, parts in _fields(tool)}
-    return {name: shapes[name].get("enum", [sample[shapes[name].get("type", "string")]])[0] for name in schema.get("required", [])}
+
+    def least(shape: dict[str, Any]) -> Any:
+        kind = "record" if "$ref" in shape else "date" if shape.get("format") == "date" else shape.get("type", "string")
+        return shape.get("enum", [sample[kind]])[0]
+
+    return {name: least(shapes[name]) for name in schema.get("required", [])}
 
 
 def _code(gateway: Gateway, tool: Tool, arguments: dict[str, Any]) -> str:
@@ -77,12 +82,15 @@ def test_a_value_of_another_type_is_refused(desk: Desk, tool: Tool) -> None:
         "integer": [True, False, "5", 2.5, math.nan, [1]],
         "number": [True, "5", math.nan, math.inf, -math.inf, [1.0]],
         "boolean": [1, 0, "true", "yes"],
-        "array": ["a", 1, {"a": 1}, [5], [True]],
+        "array": ["a", 1, {"a": 1}, [True]],
+        "object": ["a", 1, True, [{}], {"no such key": 1}],
     }
     for name, parts in _fields(tool):
-        kinds = {"string" if "enum" in part else part["type"] for part in parts}
-        for kind in kinds:
-            for value in wrong[kind]:
+        for part in parts:
+            # A nested record is a reference to its own closed schema.
+            kind = "string" if "enum" in part else "object" if "$ref" in part else part["type"]
+            more: list[Any] = [] if kind != "array" else [["a"]] if part["items"].get("type") == "integer" else [[5]]
+            for value in [*wrong[kind], *more]:
                 assert _code(_own(desk, tool), tool, {**_least(tool), name: value}) == "bad_input", (name, value)
 
 
@@ -92,7 +100,7 @@ def test_a_word_outside_a_list_and_a_text_without_end_are_refused(desk: Desk, to
         part = parts[0]
         if "enum" in part:
             assert _code(_own(desk, tool), tool, {**_least(tool), name: "drop table"}) == "bad_input"
-        elif part["type"] == "string" and part.get("format") != "date":
+        elif part.get("type") == "string" and part.get("format") != "date":
             assert _code(_own(desk, tool), tool, {**_least(tool), name: "x" * 100_000}) == "bad_input", f"{name} has no end"
         elif part.get("format") == "date":
             for value in ("yesterday", "2026-02-30", "22.11.2026", ""):

@@ -44,7 +44,25 @@ from retrieval.embed import SentenceVectors
 from retrieval.index import Changes, Index, readable
 from retrieval.search import Search
 from retrieval.words import has_han
-from tools import campaigns, insight, knowledge, marketer, member, orders, outlook, policy, products, rights, savings, service, support, tickets
+from tools import (
+    campaigns,
+    insight,
+    knowledge,
+    marketer,
+    member,
+    offers,
+    orders,
+    outlook,
+    policy,
+    products,
+    results,
+    rights,
+    savings,
+    service,
+    support,
+    tickets,
+    wording,
+)
 from tools.bench import Means
 from tools.gateway import Gateway, clean
 
@@ -52,7 +70,25 @@ log = logging.getLogger("patron.desk")
 # BM25 from which words name an article rather than share a syllable with one.
 _NAMED_EN, _NAMED_ZH = 4.0, 7.0
 # Importing a tools module declares its tools.
-DECLARED = (campaigns, insight, knowledge, marketer, member, orders, outlook, policy, products, rights, savings, service, support, tickets)
+DECLARED = (
+    campaigns,
+    insight,
+    knowledge,
+    marketer,
+    member,
+    offers,
+    orders,
+    outlook,
+    policy,
+    products,
+    results,
+    rights,
+    savings,
+    service,
+    support,
+    tickets,
+    wording,
+)
 
 
 def utc_now() -> datetime:

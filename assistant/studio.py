@@ -24,7 +24,7 @@ from analytics.club import Club
 from analytics.history import History
 from analytics.shelf import Shelf
 from analytics.training import Fitted
-from assistant.embedded import campaigning
+from assistant.embedded import audiences
 from members import audience, campaigns, people, rulebooks
 from members.access import Caller, Role
 from members.database import Database
@@ -159,7 +159,7 @@ class Studio:
         """A sentence about members as conditions, shown for editing."""
         with self._database.read() as session:
             cities, shelves = audience.cities(session), audience.categories(session)
-        return campaigning.understood(text, today=self._day(), cities=cities, categories=shelves)
+        return audiences.understood(text, today=self._day(), cities=cities, categories=shelves)
 
     def versions(self, caller: Caller) -> list[dict[str, Any]]:
         """Adopted rule books, the latest first: version, first day, changes. Raises NotAllowed."""

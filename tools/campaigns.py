@@ -1,245 +1,23 @@
-"""What will a campaign change, who gets it, and what came of it? For marketers."""
+"""Who gets a campaign, with which words, and when does it go? For marketers."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 from pydantic import Field
 
-from analytics import campaign_results as results
-from analytics import reactions, send_time
-from analytics.campaign_results import Effect
+from analytics import send_time
 from analytics.reactions import Outlook
-from members import audience, campaigns, conditions, people, program
+from members import audience, campaigns, conditions
 from members.campaigns import Offer, Words
-from members.conditions import Where
 from members.errors import BadInput, NotFound, RuleBroken
 from members.tables import Audience, Campaign, Member
 from prompts import personal
 from tools.bench import Bench, Record, cents, money
-from tools.gateway import Who, tool
-from tools.marketer import MARKETERS, MessageChannel, Name, Occasion, Tone, Wanted, facts_of, findings, person, where_of, write_copy
-
-OfferKind = Literal["percent", "amount", "points", "benefit", "none"]
-AudienceName = Annotated[str | None, Field(description="name or id of a saved audience", max_length=60)]
-_Value = Annotated[float | None, Field(description="per cent, a sum, or points, as the kind says", gt=0, le=1e6)]
-_DEFAULT_PERCENT = 10.0
-
-
-class Range(Record):
-    """An expected figure with its 95% interval."""
-
-    expected: str
-    low: str
-    high: str
-
-
-class UpliftEstimate(Record):
-    """What an offer to an audience is expected to change in two weeks, against leaving them alone."""
-
-    as_of: date
-    currency: str
-    audience: str
-    offer: OfferKind
-    value: float | None
-    members: int
-    worth_it: int
-    would_buy_anyway: int
-    lift_points: Range
-    anyway_percent: int
-    extra_orders: int
-    gain: str
-    cost: str
-    net: Range
-    measured: bool
-    campaigns: int
-    treated: int
-    held: int
-    margin_percent: int
-    window_days: int = reactions.WINDOW_DAYS
-    interval_percent: int = 95
-    per_members: int = 100
-
-
-@tool(*MARKETERS)
-def estimate_uplift(
-    bench: Bench,
-    audience_name: AudienceName = None,
-    wanted: Annotated[Wanted | None, Field(description="conditions instead of a saved audience")] = None,
-    offer: OfferKind = "percent",
-    value: _Value = None,
-) -> UpliftEstimate:
-    """How many more orders an offer to an audience brings than leaving them alone, what it costs and leaves over, and for how many it pays."""
-    name, where, channel = _meant(bench, audience_name, wanted)
-    rows = rows_of(bench, audience.ids(bench.session, where, on=bench.today, channel=channel, addressed=True))
-    amount = _amount(offer, value)
-    return _estimate(bench, name, offer, amount, outlook(bench, rows, offer, amount))
-
-
-def _meant(bench: Bench, audience_name: str | None, wanted: Wanted | None) -> tuple[str, Where, str | None]:
-    """An audience by name, or by conditions, or everybody who may be written to."""
-    if audience_name:
-        kept = audience.get(bench.session, audience_name)
-        return kept.name, audience.where_of(kept), kept.channel or None
-    if wanted is not None:
-        return "", where_of(bench, wanted, None, None, []), None
-    return "", conditions.everyone(), None
-
-
-def _amount(kind: str, value: float | None) -> float:
-    if kind == "none":
-        return 0.0
-    if value is None and kind == "percent":
-        return _DEFAULT_PERCENT
-    if value is None:
-        raise BadInput("How much is the offer worth?", rule="offer_value")
-    if kind == "percent" and not 1 <= value <= 90:
-        raise BadInput("A discount lies between 1 and 90 per cent.", rule="offer_percent")
-    return value
-
-
-def rows_of(bench: Bench, member_ids: Sequence[str]) -> pd.DataFrame:
-    """Feature rows of today for some members. Raises RuleBroken before anything was learned."""
-    if bench.means.fitted is None:
-        raise RuleBroken("Nothing was learned of the members yet: run `patron train`.", rule="not_trained")
-    whole = bench.means.rows()
-    return whole[whole.index.isin(set(member_ids))]
-
-
-def outlook(bench: Bench, rows: pd.DataFrame, kind: str, value: float) -> Outlook:
-    """What an offer is expected to do for members' rows."""
-    fitted = bench.means.fitted
-    worth = program.worth_cents(round(value), bench.rules) if kind == "points" else 0
-    amount = cents(value) if kind in ("amount", "benefit") else value
-    model = fitted.uplift if fitted else None
-    return reactions.outlook(rows, model, kind=kind, value=amount, margin=bench.rules.campaigns.gross_margin, points_worth=worth)
-
-
-def _estimate(bench: Bench, name: str, kind: Any, value: float, seen: Outlook) -> UpliftEstimate:
-    model = bench.means.fitted.uplift if bench.means.fitted else None
-    return UpliftEstimate(
-        as_of=bench.today,
-        currency=bench.rules.currency,
-        audience=name,
-        offer=kind,
-        value=value or None,
-        members=seen.members,
-        worth_it=seen.worth,
-        would_buy_anyway=seen.members - seen.worth,
-        lift_points=Range(expected=f"{100 * seen.lift[0]:.1f}", low=f"{100 * seen.lift[1]:.1f}", high=f"{100 * seen.lift[2]:.1f}"),
-        anyway_percent=round(100 * min(1.0, seen.anyway)),
-        extra_orders=round(seen.orders),
-        gain=money(round(seen.gain)),
-        cost=money(round(seen.cost)),
-        net=Range(expected=money(round(seen.net[0])), low=money(round(seen.net[1])), high=money(round(seen.net[2]))),
-        measured=seen.measured,
-        campaigns=model.campaigns if model else 0,
-        treated=model.treated if model else 0,
-        held=model.held if model else 0,
-        margin_percent=round(100 * bench.rules.campaigns.gross_margin),
-    )
-
-
-class CouponAdvice(Record):
-    """Offers for an audience or one member, most left over first; and for whom none pays."""
-
-    as_of: date
-    currency: str
-    audience: str
-    member_id: str | None
-    member_name: str
-    options: list[UpliftEstimate]
-    best: OfferKind
-    best_value: float | None
-    discount_pays: bool
-
-
-@tool(*MARKETERS)
-def recommend_coupon(
-    bench: Bench,
-    audience_name: AudienceName = None,
-    wanted: Annotated[Wanted | None, Field(description="conditions instead of a saved audience")] = None,
-    who: Annotated[Who | None, Field(description="one member instead of an audience")] = None,
-) -> CouponAdvice:
-    """Which discount leaves most over for an audience or one member, whom it pays for, and who would buy anyway."""
-    member: Member | None = people.one(bench.session, who) if who else None
-    name, where, channel = _meant(bench, audience_name, wanted)
-    chosen = [member.id] if member else audience.ids(bench.session, where, on=bench.today, channel=channel, addressed=True)
-    rows = rows_of(bench, chosen)
-    if not len(rows):
-        raise RuleBroken("Nobody of them has ordered yet: there is nothing to reckon with.", rule="nobody_ordered")
-    model = bench.means.fitted.uplift if bench.means.fitted else None
-    found = reactions.best_offer(rows, model, margin=bench.rules.campaigns.gross_margin)
-    told = [_estimate(bench, name, kind, float(value), seen) for kind, value, seen in found]
-    discounts = [one for one in told if one.offer == "percent"]
-    best = discounts[0] if discounts and discounts[0].worth_it else told[0]
-    pays = bool(discounts and discounts[0].worth_it and float(discounts[0].net.expected) > 0)
-    return CouponAdvice(
-        as_of=bench.today,
-        currency=bench.rules.currency,
-        audience=name,
-        member_id=member.id if member else None,
-        member_name=member.name if member else "",
-        options=[best, *(one for one in told if one is not best)][:4],
-        best=best.offer if pays else "none",
-        best_value=best.value if pays else None,
-        discount_pays=pays,
-    )
-
-
-class SendTime(Record):
-    """When to write, by the shop's clock; `hours` are thousandths of what they do by hour of the day. The hour most of them are about outside the quiet ones, and the weekday; per member each gets their own."""
-
-    as_of: date
-    audience: str
-    member_id: str | None
-    member_name: str
-    members: int
-    from_time: str
-    until_time: str
-    share_percent: int
-    weekday: int
-    seen: int
-    quiet_from: str
-    quiet_until: str
-    hours: list[int]
-
-
-@tool(*MARKETERS)
-def best_send_time(
-    bench: Bench,
-    audience_name: AudienceName = None,
-    wanted: Annotated[Wanted | None, Field(description="conditions instead of a saved audience")] = None,
-    who: Annotated[Who | None, Field(description="one member instead of an audience")] = None,
-) -> SendTime:
-    """At what hour and on which weekday a member, an audience or the shop's members are likeliest to look, outside the quiet hours."""
-    member: Member | None = people.one(bench.session, who) if who else None
-    name, where, channel = _meant(bench, audience_name, wanted)
-    some = [member.id] if member else audience.ids(bench.session, where, on=bench.today, channel=channel) if audience_name or wanted else None
-    shop, _ = send_time.hours(bench.session, bench.means.lake, None, today=bench.today)
-    whole, each = send_time.hours(bench.session, bench.means.lake, some, today=bench.today, like=shop) if some is not None else (shop, {})
-    found = each.get(member.id, whole) if member else whole
-    rules = bench.rules.campaigns
-    hour = found.best(lambda h: campaigns.quiet(h, rules))
-    return SendTime(
-        as_of=bench.today,
-        audience=name,
-        member_id=member.id if member else None,
-        member_name=member.name if member else "",
-        members=1 if member else len(some) if some is not None else 0,
-        from_time=f"{hour}:00",
-        until_time=f"{(hour + 1) % 24}:00",
-        share_percent=round(100 * found.share(hour, width=1)),
-        weekday=int(found.weekdays.argmax()),
-        seen=found.seen,
-        quiet_from=f"{rules.quiet_from}:00",
-        quiet_until=f"{rules.quiet_until}:00",
-        hours=[round(1000 * chance) for chance in found.chance],
-    )
-
-
-# --- setting up -------------------------------------------------------------------------
+from tools.gateway import tool
+from tools.marketer import MARKETERS, MessageChannel, Name, Wanted, where_of
+from tools.offers import AudienceName, OfferKind, UpliftEstimate, Value, amount_of, estimate, outlook, outlook_of_all, rows_of
+from tools.wording import Occasion, Tone, facts_of, findings, person, write_copy
 
 
 class Message(Record):
@@ -357,7 +135,7 @@ def _plan(
     minimum: float | None,
     valid_until: date | None,
 ) -> _Plan:
-    amount = _amount(offer, value)
+    amount = amount_of(offer, value)
     shelf = product.strip().lower() if product and product.strip().lower() in audience.categories(bench.session) else ""
     if valid_until is not None and valid_until < bench.today:
         raise BadInput("The last day of the offer is over.", rule="offer_over", on=valid_until)
@@ -462,7 +240,7 @@ def _campaign_shown(bench: Bench, campaign: Campaign, kept: Audience, *, warning
     told = None
     if seen is not None:
         rows = rows_of(bench, written)
-        told = _estimate(bench, kept.name, offer.kind, value, reactions_everyone(bench, rows, offer.kind, value))
+        told = estimate(bench, kept.name, offer.kind, value, outlook_of_all(bench, rows, offer.kind, value))
     over = bench.rules.campaigns.second_over_cents
     return CampaignShown(
         as_of=bench.today,
@@ -494,15 +272,6 @@ def _campaign_shown(bench: Bench, campaign: Campaign, kept: Audience, *, warning
     )
 
 
-def reactions_everyone(bench: Bench, rows: pd.DataFrame, kind: str, value: float) -> Outlook:
-    """What an offer does for all of these, those it does not pay for included."""
-    fitted = bench.means.fitted
-    worth = program.worth_cents(round(value), bench.rules) if kind == "points" else 0
-    amount = cents(value) if kind in ("amount", "benefit") else value
-    margin = bench.rules.campaigns.gross_margin
-    return reactions.outlook(rows, fitted.uplift if fitted else None, kind=kind, value=amount, margin=margin, points_worth=worth, everyone=True)
-
-
 @tool(*MARKETERS, preview=preview_campaign)
 def create_campaign(
     bench: Bench,
@@ -514,7 +283,7 @@ def create_campaign(
     tone: Tone = "warm",
     occasion: Occasion | None = None,
     offer: OfferKind = "percent",
-    value: _Value = None,
+    value: Value = None,
     product: Annotated[str | None, Field(description="product or category the message is about", max_length=120)] = None,
     minimum: Annotated[float | None, Field(ge=0, le=1e6)] = None,
     valid_until: Annotated[date | None, Field(description="last day of the offer, ISO")] = None,
@@ -617,118 +386,3 @@ def send_campaign(
             "first_at": first.isoformat(timespec="minutes") if first else None,
         }
     )
-
-
-# --- what came of it --------------------------------------------------------------------
-
-
-class Part(Record):
-    """The effect in one variant or group: orders more a hundred members, with its interval."""
-
-    name: str
-    treated: int
-    held: int
-    lift_points: Range
-    seen: bool
-
-
-class CampaignResult(Record):
-    """What a campaign changed against its holdout, with 95% intervals; `verdict` is effect, harm, none, too_early, no_holdout or broken."""
-
-    as_of: date
-    currency: str
-    campaign_id: str
-    name_en: str
-    name_zh: str
-    channel: str
-    offer: str
-    value: float | None
-    sent_on: date | None
-    until: date
-    window_days: int = results.WINDOW_DAYS
-    treated: int
-    held: int
-    verdict: str
-    treated_rate: str
-    held_rate: str
-    lift_points: Range | None
-    revenue: Range | None
-    net: Range | None
-    adjusted: bool
-    sharper_percent: int
-    least_seen_points: str | None
-    predicted_points: str | None
-    variants: list[Part]
-    tiers: list[Part]
-    languages: list[Part]
-    coupons_used: int
-    mismatch: bool
-    interval_percent: int = 95
-    per_members: int = 100
-    others: list[str]
-
-
-@tool(*MARKETERS)
-def campaign_results(
-    bench: Bench, campaign: Annotated[str | None, Field(description="name or id; the latest that can be measured when left out", max_length=60)] = None
-) -> CampaignResult:
-    """What a campaign changed against its holdout: orders, revenue and what was left, with intervals, by variant and group, in one honest sentence."""
-    found = campaigns.get(bench.session, campaign) if campaign else _latest(bench)
-    seen = results_of(bench, found)
-    orders = seen.effects.get("orders")
-    offer = Offer.of(found)
-    return CampaignResult(
-        as_of=bench.today,
-        currency=bench.rules.currency,
-        campaign_id=found.id,
-        name_en=found.name_en,
-        name_zh=found.name_zh or found.name_en,
-        channel=found.channel,
-        offer=offer.kind,
-        value=(offer.value / 100 if offer.kind in ("amount", "benefit") else float(offer.value)) or None,
-        sent_on=found.sent_on,
-        until=seen.until,
-        treated=seen.treated,
-        held=seen.held,
-        verdict=seen.verdict,
-        treated_rate=f"{100 * orders.treated_mean:.1f}" if orders else "0",
-        held_rate=f"{100 * orders.held_mean:.1f}" if orders else "0",
-        lift_points=_points(orders) if orders else None,
-        revenue=_sums(seen.effects["revenue_cents"], seen.treated) if orders else None,
-        net=_sums(seen.effects["margin_cents"], seen.treated) if orders else None,
-        adjusted=orders.adjusted if orders else False,
-        sharper_percent=round(100 * orders.sharper) if orders else 0,
-        least_seen_points=f"{100 * seen.least_seen:.1f}" if seen.least_seen is not None else None,
-        predicted_points=f"{100 * seen.predicted:.1f}" if seen.predicted is not None else None,
-        variants=_parts(seen.variants),
-        tiers=_parts(seen.segments.get("tier", {})),
-        languages=_parts(seen.segments.get("language", {})),
-        coupons_used=seen.coupons_used,
-        mismatch=seen.verdict == "broken",
-        others=[c.name_en for c in campaigns.every(bench.session) if c.id != found.id and c.sent_on][:4],
-    )
-
-
-def results_of(bench: Bench, campaign: Campaign) -> results.Result:
-    """A campaign's result as of today."""
-    return results.measure(bench.session, campaign, as_of=bench.today, margin=bench.rules.campaigns.gross_margin)
-
-
-def _latest(bench: Bench) -> Campaign:
-    sent = [c for c in campaigns.every(bench.session) if c.sent_on is not None and c.sent_on <= bench.today]
-    over = [c for c in sent if c.sent_on is not None and c.sent_on <= bench.today - timedelta(days=results.WINDOW_DAYS)]
-    if not sent:
-        raise NotFound("No campaign was sent yet. Start from an audience.", rule="no_campaigns")
-    return (over or sent)[0]
-
-
-def _points(effect: Effect) -> Range:
-    return Range(expected=f"{100 * effect.lift:.1f}", low=f"{100 * effect.low:.1f}", high=f"{100 * effect.high:.1f}")
-
-
-def _sums(effect: Effect, members: int) -> Range:
-    return Range(**{name: money(round(value * members)) for name, value in (("expected", effect.lift), ("low", effect.low), ("high", effect.high))})
-
-
-def _parts(found: dict[str, Effect]) -> list[Part]:
-    return [Part(name=name, treated=e.treated, held=e.held, lift_points=_points(e), seen=e.seen) for name, e in found.items()]

@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from assistant.desk import Desk
-from assistant.embedded import campaigning
 from assistant.embedded.model import refusal_text, worded
+from assistant.embedded.ruling import rules_in
 from assistant.tokens import Tokens
 from prompts import formats
 from ui import lab_charts, look, talk
@@ -174,7 +174,7 @@ class Panel:
     # --- playing ------------------------------------------------------------------------
 
     def _said(self, text: str, table: Any, speech: str, request: gr.Request) -> list[Any]:
-        rules = campaigning.rules_in(text or "")
+        rules = rules_in(text or "")
         if not rules:
             return [gr.update(), f'<div class="card warn">{escape(say("lab_empty", speech))}</div>', *[gr.update()] * len(_PLOTS)]
         filled = self._filled(rules, speech, table)

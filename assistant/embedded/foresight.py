@@ -19,7 +19,7 @@ _SCORES = {
     "segment": r"segment|\bgroup(?:ed)?\b|cluster|bucket|分群|群组|人群|归(?:到|为|类|入)|分(?:到|在|进)",
 }
 _SCORE_OF = {"lifetime_value": "value", "churn_risk": "churn", "next_purchase": "churn", "segment_overview": "segment"}
-_GROUPS = {
+GROUPS = {
     "champions": r"champion|best (?:customers?|members?)|vips?\b|top (?:group|segment)|冠军|核心|头部|最好的",
     "regulars": r"regulars?\b|loyal|steady|常客|忠诚|老主顾|稳定",
     "big_baskets": r"big[- ](?:basket|order|ticket)|large order|大单|大额|大客单",
@@ -109,7 +109,7 @@ def _at_risk(turn: Turn) -> Story:
 
 @skill("segment_overview")
 def _segments(turn: Turn) -> Story:
-    group = _first(_GROUPS, turn.text)
+    group = _first(GROUPS, turn.text)
     found = yield Call("segment_overview", given(segment=group))
     if group and found.record.get("outcome") == "refused":
         # This shop has no such group: all of them say what there is.

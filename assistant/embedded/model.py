@@ -23,7 +23,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 import prompts
-from assistant.embedded import campaigning, foresight, places, service, slots, wish
+from assistant.embedded import campaigning, foresight, places, ruling, service, slots, wish
 from assistant.embedded import turn as turns
 from assistant.embedded.excerpt import excerpt
 from assistant.embedded.router import Guess, Router
@@ -35,7 +35,7 @@ from tools.gateway import FOR_MEMBER
 
 COMMON = ("greeting", "thanks", "goodbye", "what_can_you_do", "yes", "no", "out_of_scope")
 # Importing a module of stories declares them.
-STORIES = (service, foresight, campaigning)
+STORIES = (service, foresight, campaigning, ruling)
 _BLANK: dict[str, Any] = {"r": {}, "a": {"about": None}, "today": "", "name": "", "role": "", "shown": 0, "said": "", "cited": ""}
 # Below this chance the two likeliest readings are offered; see `python -m eval routing`.
 _SURE, _CLAUSE_SURE = 0.25, 0.52

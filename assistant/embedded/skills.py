@@ -64,6 +64,16 @@ def told(result: Result, phrase: str = "", **about: Any) -> Say:
     )
 
 
+def ask_back(turn: Turn, phrase: str, asks: str) -> Say:
+    """Ask for what is missing, and remember of which request."""
+    return Say(phrase, note={"asks": asks, "label": turn.note["label_now"], "told": list(turn.said)})
+
+
+def all_said(turn: Turn) -> str:
+    """All that was said of the present request."""
+    return "\n".join(turn.said)
+
+
 def given(**values: Any) -> dict[str, Any]:
     """Arguments without the ones nobody named."""
     return {name: value for name, value in values.items() if value not in (None, "", [], ())}

@@ -1,11 +1,11 @@
-"""Write the README's pictures: `python tests/ui/screenshots.py [FOLDER]`, by default docs/images."""
+"""Write the README's pictures: `python tests/ui/screenshots.py [FOLDER [HOME]]`, by default docs/images of a shop built for it."""
 
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from looking import ask, choose, expect, find
+from looking import ask, expect, find
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from eval import worlds
@@ -14,6 +14,8 @@ from ui import app
 CHROMIUM = "/usr/bin/chromium"
 ARGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
 SIZE: Any = {"width": 1280, "height": 1180}
+# The studio is one long page of steps, the lab has plots below its table.
+TALL: Any = {"width": 1280, "height": 1900}
 
 
 def member(page: Page) -> None:
@@ -31,19 +33,37 @@ def support(page: Page) -> None:
     ask(page, "How is M-10001 doing?")
 
 
+def insight(page: Page) -> None:
+    """The shop in figures."""
+    page.get_by_role("tab", name="Insight").click()
+    expect(page.locator("#insight-cohorts .js-plotly-plot")).to_be_visible()
+
+
 def marketer(page: Page) -> None:
-    """An audience, and three wordings for it."""
-    choose(page, "#tiers", "Gold")
+    """A sentence become an audience, and three wordings for it."""
+    page.fill("#sentence textarea, #sentence input", "silver or gold members who haven't bought for 30 days")
+    page.locator("#understand").click()
+    expect(page.locator("#tiers")).to_contain_text("Silver")
     page.fill("#product textarea, #product input", "tea")
     page.fill("#percent input", "10")
     page.locator("#write").click()
     expect(page.locator("#copies .phone")).to_have_count(3)
-    ask(page, "Silver members in London who haven't bought in 60 days")
+    page.locator("#estimate").click()
+    expect(page.locator("#outlook .card")).to_be_visible()
+    ask(page, "How did Back to school do?")
+
+
+def lab(page: Page) -> None:
+    """Other rules played for a year."""
+    page.get_by_role("tab", name="Policy lab").click()
+    page.fill("#lab-sentence textarea, #lab-sentence input", "what if gold starts at 1,500 and points expire after 18 months")
+    page.locator("#lab-sentence textarea, #lab-sentence input").press("Enter")
+    expect(page.locator("#lab-moves .js-plotly-plot")).to_be_visible()
 
 
 def picture(browser: Browser, url: str, login: str, path: str, play: Any, to: Path) -> None:
     """Play a scene on a page and write what it looks like."""
-    context = browser.new_context(base_url=url, viewport=SIZE)
+    context = browser.new_context(base_url=url, viewport=TALL if play in (marketer, lab) else SIZE)
     context.set_default_timeout(60_000)
     context.request.post("/login", form={"login": login, "password": worlds.PASSWORD}, max_redirects=0)
     page = context.new_page()
@@ -60,7 +80,7 @@ def picture(browser: Browser, url: str, login: str, path: str, play: Any, to: Pa
 
 
 def main(folder: Path, home: Path | None = None) -> None:
-    """Build a demo shop and picture its three pages."""
+    """Build a demo shop and picture its pages."""
     sys.path.append(str(Path(__file__).resolve().parents[1]))
     from fakes.web import served
 
@@ -70,8 +90,9 @@ def main(folder: Path, home: Path | None = None) -> None:
     try:
         with served(app.build(desk)) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-            for login, path, play in (("lina", "/member", member), ("support", "/support", support), ("marketer", "/marketer", marketer)):
-                picture(browser, url, login, path, play, folder / f"{path[1:]}.png")
+            scenes = (("lina", "/member", member), ("support", "/support", support), ("support", "/support", insight))
+            for login, path, play in (*scenes, ("marketer", "/marketer", marketer), ("marketer", "/marketer", lab)):
+                picture(browser, url, login, path, play, folder / f"{play.__name__}.png")
             browser.close()
     finally:
         desk.close()

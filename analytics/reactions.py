@@ -109,7 +109,7 @@ def fit(session: Session, history: History, *, as_of: date, progress: Callable[[
 class Outlook:
     """What an offer to some members is expected to do within two weeks; money in minor units, 95% intervals.
 
-    `net` by member, and over those it pays for: how many (`worth`), orders added, gain, cost, net. `measured` is False
+    `net` by member, and over those it pays for: how many (`worth`), orders added, orders that use it (`redeemed`), gain, cost, net. `measured` is False
     where the shop has no campaign to learn from and an assumption stands in.
     """
 
@@ -119,6 +119,7 @@ class Outlook:
     lift: tuple[float, float, float]
     anyway: float
     orders: float
+    redeemed: float
     gain: float
     cost: float
     net: tuple[float, float, float]
@@ -165,6 +166,7 @@ def outlook(
         lift=(lift, lift - wide, lift + wide),
         anyway=float(mine["anyway"].mean()) if len(mine) else 0.0,
         orders=float(mine["effect"].sum()),
+        redeemed=float(np.maximum(mine["anyway"] + mine["effect"], 0).sum()) if kind != "none" else 0.0,
         gain=float(mine["gain"].sum()),
         cost=float(mine["cost"].sum()),
         net=(float(mine["net"].sum()), float(mine["net"].sum()) - abs(slip), float(mine["net"].sum()) + abs(slip)),

@@ -174,3 +174,23 @@ def test_a_killed_server_gives_its_index_back(patron: Patron, running: tuple[Pat
     server.wait()
     found = patron("search", "how long may I return things", "--home", home)
     assert found.code == 0 and "returns.time-limits" in found.out
+
+
+# --- members who never were -------------------------------------------------------------
+
+
+def test_invented_members_are_written_and_learned_once(built_home: Path, tmp_path: Path, patron: Patron) -> None:
+    home = worlds.copy_of(load(home=built_home), tmp_path / "shop")
+    to = tmp_path / "out" / "members.csv"
+    ran = patron("synthesise", "-n", 25, "--method", "copula", "--to", to, "--home", home)
+    assert ran.code == 0, ran.out
+    rows = to.read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 26 and rows[1].startswith("S-000001,") and "M-1" not in to.read_text(encoding="utf-8")
+    assert "Learned from" in ran.out and "Learned from" not in patron("synthesise", "-n", 30, "--method", "copula", "--to", to, "--home", home).out
+    wrong = patron("synthesise", "--method", "magic", "--home", home)
+    assert wrong.code != 0 and "gan or copula" in wrong.out
+
+
+def test_inventing_before_anything_was_learned_says_what_to_do(tmp_path: Path, patron: Patron) -> None:
+    ran = patron("synthesise", "--home", tmp_path / "empty", "--method", "copula")
+    assert ran.code != 0 and "patron train" in ran.out

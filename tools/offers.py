@@ -45,7 +45,7 @@ class UpliftEstimate(Record):
     lift_points: Range
     anyway_percent: int
     extra_orders: int
-    redemptions: int
+    redemptions: str
     gain: str
     cost: str
     net: Range
@@ -129,7 +129,7 @@ def estimate(bench: Bench, name: str, kind: Any, value: float, seen: Outlook) ->
         lift_points=Range(expected=f"{100 * seen.lift[0]:.1f}", low=f"{100 * seen.lift[1]:.1f}", high=f"{100 * seen.lift[2]:.1f}"),
         anyway_percent=round(100 * min(1.0, seen.anyway)),
         extra_orders=round(seen.orders),
-        redemptions=round(seen.redeemed),
+        redemptions=f"{seen.redeemed:.1f}",
         gain=money(round(seen.gain)),
         cost=money(round(seen.cost)),
         net=Range(expected=money(round(seen.net[0])), low=money(round(seen.net[1])), high=money(round(seen.net[2]))),

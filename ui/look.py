@@ -65,7 +65,8 @@ table.plain { width: 100%; border-collapse: collapse; font-size: .92rem; color: 
 # In the page's head: Gradio writes a media rule of its own stylesheet for what lies within the container alone, not for the container.
 PHONE = """<style>
 @media (max-width: 700px) {
-  .gradio-container { max-width: 100vw !important; padding: 6px !important; overflow-x: hidden; }
+  .gradio-container { max-width: 100vw !important; padding: 6px !important; }
+  .gradio-container .tab-wrapper, .gradio-container .tab-container { min-width: 0; max-width: calc(100vw - 60px); overflow-x: auto; }
   #lab-rules { max-width: calc(100vw - 76px); overflow-x: auto; }
   .gradio-container .main, .gradio-container main, .gradio-container .wrap, .gradio-container .column, .gradio-container .row,
   .gradio-container .tabs, .gradio-container .tabitem, .gradio-container .block { min-width: 0 !important; max-width: 100%; }

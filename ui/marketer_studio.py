@@ -49,25 +49,7 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
             head = [bar, *names, f"### {say('assistant', speech)}", *talk.relabelled("marketer", speech)]
             return [*head, *steps.relabelled(speech), *steps.lists(request), *lab.relabelled(table, speech, request)]
 
-        def counted(
-            t: Any,
-            c: Any,
-            k: Any,
-            g: Any,
-            q: Any,
-            lo: Any,
-            hi: Any,
-            r: Any,
-            a: Any,
-            s: Any,
-            nt: Any,
-            nc: Any,
-            al: Any,
-            rest: Any,
-            speech: str,
-            request: gr.Request,
-        ) -> str:
-            return steps._counted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest), speech, request)
+        counted = talk.handed(lambda *v: steps._counted(v[:-2], v[-2], v[-1]), len(steps.conditions()) + 1)
 
         def seen(picked: str | None, speech: str, request: gr.Request) -> list[Any]:
             return measured.updates(picked, speech, request)

@@ -160,132 +160,28 @@ class Panel:
         offer = [self.kind, self.value, self.minimum, self.until]
         card = [self.card, self.card_text, self.yes, self.no, self.waiting, self.done]
 
-        # Gradio hands a request only to a function that names each of its inputs.
-        def counted(
-            t: Any,
-            c: Any,
-            k: Any,
-            g: Any,
-            q: Any,
-            lo: Any,
-            hi: Any,
-            r: Any,
-            a: Any,
-            s: Any,
-            nt: Any,
-            nc: Any,
-            al: Any,
-            rest: Any,
-            speech: str,
-            request: gr.Request,
-        ) -> str:
-            return self._counted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest), speech, request)
+        def whom(given: tuple[Any, ...], saved: Any) -> dict[str, Any]:
+            return {"audience_name": saved} if saved else {"wanted": self._wanted(given).get("wanted", {})}
 
-        def read(text: str, speech: str, request: gr.Request) -> list[Any]:
-            return self._read(text, speech, request)
+        n = len(asked)
 
-        def keep(
-            name: str,
-            t: Any,
-            c: Any,
-            k: Any,
-            g: Any,
-            q: Any,
-            lo: Any,
-            hi: Any,
-            r: Any,
-            a: Any,
-            s: Any,
-            nt: Any,
-            nc: Any,
-            al: Any,
-            rest: Any,
-            speech: str,
-            request: gr.Request,
-        ) -> list[Any]:
-            arguments = {"name": (name or "").strip(), **self._wanted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest)), **({"channel": a} if a else {})}
+        def keep(name: str, *given: Any) -> list[Any]:
+            *values, speech, request = given
+            arguments = {"name": (name or "").strip(), **self._wanted(tuple(values)), **({"channel": values[8]} if values[8] else {})}
             return self._propose("audience_build", arguments, speech, request)
 
-        def estimated(
-            t: Any,
-            c: Any,
-            k: Any,
-            g: Any,
-            q: Any,
-            lo: Any,
-            hi: Any,
-            r: Any,
-            a: Any,
-            s: Any,
-            nt: Any,
-            nc: Any,
-            al: Any,
-            rest: Any,
-            kind: Any,
-            value: Any,
-            saved: Any,
-            speech: str,
-            request: gr.Request,
-        ) -> str:
-            given = {"audience_name": saved} if saved else {"wanted": self._wanted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest)).get("wanted", {})}
-            return self._told("estimate_uplift", {**given, "offer": kind, **({"value": float(value)} if value and kind != "none" else {})}, speech, request)
+        def estimated(*given: Any) -> str:
+            kind, value, saved, speech, request = given[n:]
+            amount = {"value": float(value)} if value and kind != "none" else {}
+            return self._told("estimate_uplift", {**whom(given[:n], saved), "offer": kind, **amount}, speech, request)
 
-        def advised(
-            t: Any,
-            c: Any,
-            k: Any,
-            g: Any,
-            q: Any,
-            lo: Any,
-            hi: Any,
-            r: Any,
-            a: Any,
-            s: Any,
-            nt: Any,
-            nc: Any,
-            al: Any,
-            rest: Any,
-            saved: Any,
-            speech: str,
-            request: gr.Request,
-        ) -> str:
-            given = {"audience_name": saved} if saved else {"wanted": self._wanted((t, c, k, g, q, lo, hi, r, a, s, nt, nc, al, rest)).get("wanted", {})}
-            return self._told("recommend_coupon", given, speech, request)
+        def advised(*given: Any) -> str:
+            saved, speech, request = given[n:]
+            return self._told("recommend_coupon", whom(given[:n], saved), speech, request)
 
-        def written(
-            ch: Any, to: Any, oc: Any, lang: Any, what: Any, kind: Any, value: Any, least: Any, last: Any, t: Any, speech: str, request: gr.Request
-        ) -> list[Any]:
-            return [0, self._written((ch, to, oc, lang, what, kind, value, least, last, t, 0), speech, request)]
-
-        def rewritten(
-            n: int, ch: Any, to: Any, oc: Any, lang: Any, what: Any, kind: Any, value: Any, least: Any, last: Any, t: Any, speech: str, request: gr.Request
-        ) -> list[Any]:
-            return [n + 1, self._written((ch, to, oc, lang, what, kind, value, least, last, t, n + 1), speech, request)]
-
-        def check(text: str, ch: Any, lang: Any, kind: Any, value: Any, least: Any, last: Any, what: Any, speech: str, request: gr.Request) -> str:
-            return self._checked(text, ch, lang, kind, value, least, last, what, speech, request)
-
-        def setup(
-            name: Any,
-            saved: Any,
-            n: Any,
-            held: Any,
-            budget: Any,
-            everyone: Any,
-            ch: Any,
-            to: Any,
-            oc: Any,
-            lang: Any,
-            what: Any,
-            kind: Any,
-            value: Any,
-            least: Any,
-            last: Any,
-            own: Any,
-            speech: str,
-            request: gr.Request,
-        ) -> list[Any]:
-            return self._set_up((name, saved, n, held, budget, everyone, ch, to, oc, lang, what, kind, value, least, last, own), speech, request)
+        def written(round_: int, *given: Any) -> list[Any]:
+            *copy, speech, request = given
+            return [round_, self._written((*copy, round_), speech, request)]
 
         def sending(draft: Any, speech: str, request: gr.Request) -> list[Any]:
             return self._propose("send_campaign", {"campaign": draft or ""}, speech, request)
@@ -296,20 +192,24 @@ class Panel:
 
             return decided
 
+        counted = talk.handed(lambda *v: self._counted(v[:-2], v[-2], v[-1]), n + 1)
         gr.on([f.change for f in asked], counted, [*asked, language], [self.count], show_progress="hidden", trigger_mode="always_last")
         for run in (self.understand.click, self.sentence.submit):
-            run(read, [self.sentence, language], [*asked, self.count])
-        self.save.click(keep, [self.name, *asked, language], card)
-        self.estimate.click(estimated, [*asked, self.kind, self.value, self.saved, language], [self.outlook])
-        self.advise.click(advised, [*asked, self.saved, language], [self.outlook])
+            run(talk.handed(self._read, 2), [self.sentence, language], [*asked, self.count])
+        self.save.click(talk.handed(keep, n + 2), [self.name, *asked, language], card)
+        self.estimate.click(talk.handed(estimated, n + 4), [*asked, self.kind, self.value, self.saved, language], [self.outlook])
+        self.advise.click(talk.handed(advised, n + 2), [*asked, self.saved, language], [self.outlook])
         copy = [self.channel, self.tone, self.occasion, self.tongue, self.product, *offer, self.tiers]
-        self.write.click(written, [*copy, language], [self.round, self.copies])
-        self.again.click(rewritten, [self.round, *copy, language], [self.round, self.copies])
-        self.check.click(check, [self.own, self.channel, self.tongue, *offer, self.product, language], [self.checked])
+        first = talk.handed(lambda *v: written(0, *v), len(copy) + 1)
+        self.write.click(first, [*copy, language], [self.round, self.copies])
+        other = talk.handed(lambda before, *v: written(before + 1, *v), len(copy) + 2)
+        self.again.click(other, [self.round, *copy, language], [self.round, self.copies])
+        self.check.click(talk.handed(self._checked, 9), [self.own, self.channel, self.tongue, *offer, self.product, language], [self.checked])
         launch = [self.campaign, self.saved, self.versions, self.holdout, self.budget, self.everyone]
         words = [self.channel, self.tone, self.occasion, self.tongue, self.product]
+        setup = talk.handed(lambda *v: self._set_up(v[:-2], v[-2], v[-1]), len([*launch, *words, *offer]) + 2)
         self.setup.click(setup, [*launch, *words, *offer, self.own, language], card)
-        self.send.click(sending, [self.drafts, language], card)
+        self.send.click(talk.handed(sending, 2), [self.drafts, language], card)
         for yes, button in ((True, self.yes), (False, self.no)):
             button.click(decide(yes), [self.waiting, language], [*card, self.saved, self.drafts])
 

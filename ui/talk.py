@@ -4,6 +4,7 @@ The chat part that all three faces share: it reads the desk's events and turns
 them into what Gradio shows. Knows nothing of tools beyond their events.
 """
 
+import inspect
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from html import escape
@@ -92,6 +93,21 @@ class _Shown:
             wanted.approval_id if wanted else None,
             *buttons,
         ]
+
+
+def handed(run: Callable[..., Any], inputs: int) -> Callable[..., Any]:
+    """A function of so many inputs and the request, for `run(*values, request)`.
+
+    Gradio hands a request only to a function whose signature names each of its inputs.
+    """
+
+    def call(*values: Any) -> Any:
+        return run(*values)
+
+    names = [inspect.Parameter(f"value_{n}", inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in range(inputs)]
+    call.__signature__ = inspect.Signature([*names, inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD)])  # type: ignore[attr-defined]
+    call.__annotations__ = {"request": gr.Request}
+    return call
 
 
 def caller_of(desk: Desk, tokens: Tokens, request: gr.Request) -> Caller | None:

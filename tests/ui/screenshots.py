@@ -22,7 +22,7 @@ def member(page: Page) -> None:
     """Tea to choose from, and an order about to be cancelled."""
     ask(page, "show me some tea")
     expect(page.locator("#goods .one").first).to_be_visible()
-    ask(page, "cancel order O-23064")
+    ask(page, "cancel my order that has not shipped yet")
     expect(page.locator("#approval").first).to_be_visible()
 
 

@@ -76,13 +76,19 @@ def test_a_colleagues_ticket_is_theirs(client: Client, second: httpx.Client, tic
 @pytest.mark.parametrize("login", ["lina", "marketer"])
 def test_tickets_are_for_support_alone(client: Client, login: str) -> None:
     caller = client(login)
-    for path in ("tickets", "tickets/T-162", "digest", "second"):
+    for path in ("tickets", "tickets/T-162", "digest"):
         problem(caller.get(f"/api/v1/{path}"), 403)
     for path in ("take", "give-back"):
         problem(caller.post(f"/api/v1/tickets/T-162/{path}"), 403)
     problem(caller.post("/api/v1/tickets/T-162/reply", json={"text": MARK}), 403)
     problem(caller.post("/api/v1/tickets/T-162/close", json={"because": MARK}), 403)
-    problem(caller.post("/api/v1/second/any", json={"decision": "yes"}), 403)
+
+
+def test_a_second_person_is_one_of_the_staff_and_sees_only_what_is_theirs_to_decide(client: Client) -> None:
+    problem(client("lina").get("/api/v1/second"), 403)
+    problem(client("lina").post("/api/v1/second/any", json={"decision": "yes"}), 403)
+    assert client("marketer").get("/api/v1/second").json() == []
+    problem(client("marketer").post("/api/v1/second/any", json={"decision": "yes"}), 404)
 
 
 def test_nobody_reads_them_without_a_token(client: Client) -> None:

@@ -68,6 +68,7 @@ PHONE = """<style>
   .gradio-container { max-width: 100vw !important; padding: 6px !important; }
   .gradio-container .tab-wrapper, .gradio-container .tab-container { min-width: 0; max-width: calc(100vw - 60px); overflow-x: auto; }
   #lab-rules { max-width: calc(100vw - 76px); overflow-x: auto; }
+  .gradio-container .wide { max-width: calc(100vw - 120px); overflow-x: auto; }
   .gradio-container .main, .gradio-container main, .gradio-container .wrap, .gradio-container .column, .gradio-container .row,
   .gradio-container .tabs, .gradio-container .tabitem, .gradio-container .block { min-width: 0 !important; max-width: 100%; }
   .gradio-container .row > .column { flex: 1 1 100% !important; }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, func, or_, select
 
 from analytics import features, training
 from analytics.recommender import Suggestion, Which
@@ -87,7 +87,19 @@ def suggest(
     if fitted is None:
         return []
     bought, looks = past(session, lake_folder, member_id, today=today)
-    return fitted.recommender.suggest(bought, as_of=today, limit=limit, which=which, looked=looks, member_id=member_id)
+    bad = unsuitable(session, member_id)
+    found = fitted.recommender.suggest(bought, as_of=today, limit=limit + len(bad), which=which, looked=looks, member_id=member_id)
+    return [one for one in found if one.product_id not in bad][:limit]
+
+
+def unsuitable(session: Session, member_id: str) -> set[str]:
+    """Products a member gave back to the last piece, or rated with two stars or fewer: these are not suggested to them again."""
+    kept = func.sum(OrderLine.quantity - OrderLine.returned)
+    lines = select(OrderLine.product_id).join(Order, col(Order.id) == OrderLine.order_id)
+    mine = lines.where(Order.member_id == member_id, Order.status != "cancelled", OrderLine.kind == "product", OrderLine.quantity > 0)
+    given_back = session.exec(mine.group_by(OrderLine.product_id).having(kept <= 0))
+    disliked = session.exec(select(Review.product_id).where(Review.member_id == member_id, Review.rating <= 2))
+    return {*given_back, *disliked}
 
 
 # --- taste ------------------------------------------------------------------------------

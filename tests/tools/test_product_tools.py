@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlmodel import col, select
 
 from analytics import scoring
 from assistant.desk import Desk
 from members.access import Caller, Role
+from members.tables import Order, OrderLine, Review
 
 Got = Callable[..., dict[str, Any]]
 
@@ -148,3 +150,22 @@ def test_the_policy_answers_in_the_askers_language_with_its_source(got: Got, log
 @pytest.mark.parametrize("question", ["who won the football last night", "昨晚的球赛谁赢了", "asdf qwer"])
 def test_where_the_policy_is_silent_there_is_no_passage(got: Got, question: str) -> None:
     assert got("lina", "ask_policy", question=question)["passages"] == []
+
+
+def test_what_was_given_back_or_disliked_is_not_suggested_again(fresh_desk: Desk) -> None:
+    desk, lina = fresh_desk, fresh_desk.caller_named("lina")
+    with desk.database.effect() as session:
+        found = [s.product_id for s in scoring.suggest(session, desk.fitted, desk.lake, "M-10001", today=desk.today, limit=12)]
+        disliked = found[0]
+        session.add(Review(member_id="M-10001", product_id=disliked, rating=1, text="", written_on=desk.today))
+        mine = session.exec(select(OrderLine).join(Order, col(Order.id) == OrderLine.order_id).where(Order.member_id == "M-10001")).all()
+        given_back = next(product for product in found[1:] if any(line.product_id == product for line in mine))
+        for line in mine:
+            if line.product_id == given_back:
+                line.returned = line.quantity
+                session.add(line)
+    with desk.database.read() as session:
+        left = [s.product_id for s in scoring.suggest(session, desk.fitted, desk.lake, "M-10001", today=desk.today, limit=12)]
+    assert not {disliked, given_back} & set(left) and len(left) == 12
+    shown = desk.gateway(lina, "again").call("buy_again", {}).result
+    assert given_back not in {product["product_id"] for product in shown["products"]}

@@ -22,7 +22,7 @@ _DAY = re.compile(
     rf"|(?:(?P<y3>20\d\d)年)?(?P<m3>\d{{1,2}}|[一二三四五六七八九十]+)月(?P<d3>\d{{1,2}}|[一二三四五六七八九十]+)[日号]?|(?P<y4>20\d\d)[-/.](?P<m4>\d{{1,2}})[-/.](?P<d4>\d{{1,2}})|(?<![\d/.])(?P<e5>\d{{1,2}})(?:/|\.(?=\d{{1,2}}\s?[日号]?[前止晚]))(?P<f5>\d{{1,2}})(?:/(?:20)?\d\d)?(?![\d/.])"
     r"|(?:本月|这个?月)?(?<![\d月])(?P<d6>\d{1,2})[日号](?![线楼机召称铁店])|\bthe\s(?P<d7>\d{1,2})(?:st|nd|rd|th)\b"
     r"|\b(?:(?:this|coming|next)\s)?(?P<w1>mon|tues|wednes|thurs|fri|satur|sun)day(?:\s(?:night|evening))?(?!,?\s(?:the\s)?\d)|(?P<next>下)?(?:[本这个]{0,2})(?:周|星期|礼拜)(?P<w2>[一二三四五六日天])(?!五|六|次)"
-    r"|(?P<tomorrow>\btomorrow(?:\s(?:night|evening))?|明[天日晚]|明早)|(?P<after>后天)|(?P<weekend>\b(?:the|this)\sweekend|\bsunday\snight|(?:本|这个?)?周末)|(?:\b(?:the\s)?end\sof\s(?P<em>jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*)|(?P<month>\bmonth(?:'s)?[ -]end|\bend\sof\s(?:the\s|this\s)?month|(?:本月|这个?月|11月)?月?底|本月末|月末)"
+    r"|(?P<tomorrow>\btomorrow(?:\s(?:night|evening))?|明[天日晚]|明早)|(?P<after>后天)|(?P<weekend>\b(?:the|this)\sweekend|\bsunday\snight|(?:本|这个?)?周末)|(?:\b(?:the\s)?end\sof\s(?P<em>jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*)|(?P<zm>\d{1,2}|十[一二]?|[一二三四五六七八九])月份?[底末]|(?P<month>\bmonth(?:'s)?[ -]end|\bend\sof\s(?:the\s|this\s)?month|(?:本|这个?)?月[底末])"
     rf"|(?P<n1>{EN_NUMBER})\s(?:more\s)?(?P<u1>days?)\s(?:left|to\sgo|only|remain)|(?:last|final|only|just|ends?\sin|over\sin|expires?\sin|for)\s(?:the\s)?(?:just\s|only\s)?(?P<n2>{EN_NUMBER})\s(?:more\s)?(?P<u2>days?)(?!\s(?:of|later|trip|old|to\s(?:brew|arrive|dry|make|deliver)))|\b(?P<h>48|72|36)[\s-]?hours?"
     rf"|(?:最后|仅剩|只剩|还剩|还有|只有|仅有|倒数|剩下?|仅限|限时|仅|只)(?P<n3>{ZH_NUMBER})天|(?P<n4>{ZH_NUMBER})天(?:后|内)(?=[\u3400-\u9fff]{{0,4}}(?:结束|截止|到期|失效|恢复|涨|过期))|(?P<h2>48|72|36)个?小时"
 )
@@ -67,8 +67,10 @@ def _days_meant(match: re.Match[str], facts: Facts, language: str) -> set[date]:
         return {today + timedelta(days=1 if said["tomorrow"] else 2)}
     if said["weekend"]:
         return {today + timedelta(days=(n - today.weekday()) % 7) for n in (5, 6)}
-    if said["em"]:
-        year, month = today.year, _MONTHS.index(said["em"][:3]) + 1
+    if said["em"] or said["zm"]:
+        year, month = today.year, _MONTHS.index(said["em"][:3]) + 1 if said["em"] else int(value_of(said["zm"]))
+        if not 1 <= month <= 12:
+            return set()
         year += month < today.month
         return {date(year, month, monthrange(year, month)[1])}
     if said["month"]:

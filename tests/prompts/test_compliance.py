@@ -321,3 +321,13 @@ def test_messages_of_an_author_who_had_not_seen_the_check_are_judged_nearly_as_w
     figures = measured.measure(measured.CASES)["rules"]["all"]["all"]
     assert len(measured.cases(measured.CASES)) >= 150
     assert figures["precision"] >= 0.78 and figures["recall"] >= 0.75, figures
+
+
+@pytest.mark.parametrize(
+    ("today", "until"), [(date(2026, 11, 25), date(2026, 12, 31)), (date(2026, 12, 10), date(2027, 1, 31)), (date(2026, 2, 3), date(2026, 2, 28))]
+)
+def test_the_end_of_a_named_month_is_that_months_last_day_in_any_month(today: date, until: date) -> None:
+    facts = Facts(currency="CNY", today=today, percent=Decimal(20), valid_until=until)
+    assert "coupon_terms" not in rules(f"八折，{until.month}月底截止", facts)
+    assert "coupon_terms" in rules(f"八折，{(until.month % 12) + 1}月底截止", facts)
+    assert "coupon_terms" not in rules("八折，13月底截止", facts)

@@ -1,4 +1,4 @@
-"""A small demo shop for every test that needs a whole desk, built once a session."""
+"""What tests of every floor start from: a small demo shop built once a session, and an empty record."""
 
 import asyncio
 import shutil
@@ -12,6 +12,7 @@ from assistant.desk import Desk
 from assistant.settings import load
 from eval import worlds
 from members.access import Caller
+from members.database import Database, sqlite_url
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MEMBERS = 150
@@ -50,6 +51,25 @@ def fresh_desk(built_home: Path, tmp_path: Path) -> Iterator[Desk]:
 def lina(desk: Desk) -> Caller:
     """The English-speaking member whose id is M-10001."""
     return desk.caller_named("lina")
+
+
+@pytest.fixture(scope="session")
+def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "empty.db"
+    database = Database(sqlite_url(path))
+    database.migrate()
+    database.close()
+    return path
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path, _migrated: Path) -> Iterator[Database]:
+    """An empty record in a file of its own: a copy of one that went through every migration."""
+    path = tmp_path / "record.db"
+    shutil.copy(_migrated, path)
+    database = Database(sqlite_url(path))
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="session")

@@ -84,9 +84,6 @@ class Counter:
 
 
 @pytest.fixture
-def counter(tmp_path: Path) -> Iterator[Counter]:
+def counter(sqlite: Database) -> Counter:
     """An empty shop of a test's own."""
-    database = Database(sqlite_url(tmp_path / "small.db"))
-    database.migrate()
-    yield Counter(database)
-    database.close()
+    return Counter(sqlite)

@@ -1,9 +1,6 @@
 """Is what a campaign changed told as it was, and nothing told where nothing can be?"""
 
-import shutil
-from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +10,7 @@ from hypothesis import strategies as st
 from sqlmodel import SQLModel
 
 from analytics.campaign_results import Effect, Result, difference, figure, measure, outcomes, sample_ratio
-from members.database import Database, sqlite_url
+from members.database import Database
 from members.tables import Campaign, CampaignMember, Coupon, Member, Order, OrderLine
 
 SENT = date(2026, 10, 1)
@@ -74,22 +71,10 @@ class Post:
             return outcomes(session, session.get_one(Campaign, "C"), until=until, margin=MARGIN)
 
 
-@pytest.fixture(scope="module")
-def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "empty.db"
-    database = Database(sqlite_url(path))
-    database.migrate()
-    database.close()
-    return path
-
-
 @pytest.fixture
-def post(tmp_path: Path, _migrated: Path) -> Iterator[Post]:
+def post(sqlite: Database) -> Post:
     """A shop of this test's own, without a campaign yet."""
-    shutil.copy(_migrated, tmp_path / "record.db")
-    database = Database(sqlite_url(tmp_path / "record.db"))
-    yield Post(database)
-    database.close()
+    return Post(sqlite)
 
 
 # --- the difference ---------------------------------------------------------------------

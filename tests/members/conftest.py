@@ -1,10 +1,8 @@
 """Tiny worlds for the members floor: a migrated SQLite file, a fresh Postgres database, and a shop of a few rows."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +12,7 @@ from sqlalchemy import make_url
 from sqlmodel import SQLModel, func, select
 
 from members import ledger, program
-from members.database import Database, sqlite_url
+from members.database import Database
 from members.program import Program
 from members.tables import Member, Order, OrderLine, Payment, PointsEntry, Product, Variant
 
@@ -25,25 +23,6 @@ POSTGRES = os.environ.get("PATRON_TEST_POSTGRES", "postgresql://postgres@127.0.0
 def rules() -> Program:
     """The packaged rule book."""
     return program.load()
-
-
-@pytest.fixture(scope="session")
-def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "empty.db"
-    database = Database(sqlite_url(path))
-    database.migrate()
-    database.close()
-    return path
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path, _migrated: Path) -> Iterator[Database]:
-    """An empty record in a file of its own: a copy of one that went through every migration."""
-    path = tmp_path / "record.db"
-    shutil.copy(_migrated, path)
-    database = Database(sqlite_url(path))
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Does support act for one member exactly, by the member's own rules, with its hand and reason on record?"""
 
-from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,7 @@ from sqlmodel import SQLModel, col, select
 
 from members import ledger, payments, program, timeline
 from members.access import Caller, Role
-from members.database import Database, sqlite_url
+from members.database import Database
 from members.errors import NotFound, Refusal, RuleBroken
 from members.tables import Account, Approval, AuditEntry, Contact, Member, Order, OrderLine, Payment, PaymentMethod, PointsEntry, Product, Variant
 from tools import member, orders, rights, savings, service, support, tickets  # noqa: F401  (declares the tools)
@@ -22,15 +21,6 @@ from tools.gateway import FOR_MEMBER, REGISTRY, Gateway, Outcome
 TODAY = date(2025, 6, 10)
 NOW = datetime.combine(TODAY, time(12))
 WHY = "the member phoned"
-
-
-@pytest.fixture(scope="module")
-def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("staff") / "empty.db"
-    database = Database(sqlite_url(path))
-    database.migrate()
-    database.close()
-    return path
 
 
 class Desk:
@@ -103,12 +93,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, _migrated: Path) -> Iterator[Desk]:
-    path = tmp_path / "record.db"
-    path.write_bytes(_migrated.read_bytes())
-    database = Database(sqlite_url(path))
-    yield Desk(database)
-    database.close()
+def desk(sqlite: Database) -> Desk:
+    return Desk(sqlite)
 
 
 def cancel(desk: Desk, **changed: Any) -> Outcome:

@@ -156,10 +156,11 @@ async def _every_day(desk: Desk) -> None:
 
 
 async def _every_minute(desk: Desk) -> None:
-    """Campaign messages leave when their hour has come."""
+    """Campaign messages leave when their hour has come, and the points they promised are booked."""
     while True:
         try:
             await run_in_threadpool(desk.studio.deliver)
+            await run_in_threadpool(desk.studio.credit_points)
         except Exception as error:  # the next minute is another try; the chat must go on
             log.error("the outbox failed: %s", type(error).__name__, exc_info=error)
         await asyncio.sleep(60)

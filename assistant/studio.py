@@ -25,7 +25,7 @@ from analytics.history import History
 from analytics.shelf import Shelf
 from analytics.training import Fitted
 from assistant.embedded import audiences
-from members import audience, campaigns, people, rulebooks
+from members import audience, bonus_points, campaigns, people, rulebooks
 from members.access import Caller, Role
 from members.database import Database
 from members.errors import NotAllowed, NotFound
@@ -260,6 +260,11 @@ class Studio:
             with self._database.effect() as session:
                 gone += campaigns.delivered(session, message_id, now=now)
         return gone
+
+    def credit_points(self) -> int:
+        """Book the extra points that campaigns promised with an order; how many members got theirs."""
+        with self._database.effect() as session:
+            return bonus_points.credit(session, on=self._day(), rules=self.rules())
 
     def _agrees(self, session: Any, member_id: str, channel: str) -> bool:
         member = session.get(Member, member_id)

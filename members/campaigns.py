@@ -26,6 +26,8 @@ from members.program import Campaigns
 from members.tables import Audience, Campaign, CampaignMember, Coupon, Member, MemberScore, Outgoing, new_id
 
 _AT_ONCE = 1_000
+# Days an offer lasts that names no last one.
+DAYS = 14
 LARGEST_TRIES = 5
 
 
@@ -310,7 +312,7 @@ def _coupons(campaign: Campaign, offer: Offer, member_ids: Sequence[str], today:
         "minimum_cents": offer.minimum_cents,
         "category": offer.category,
         "starts_on": today,
-        "ends_on": offer.until or today + timedelta(days=14),
+        "ends_on": offer.until or today + timedelta(days=DAYS),
         "used_order_id": None,
         "campaign_id": campaign.id,
     }

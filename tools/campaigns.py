@@ -147,7 +147,7 @@ def _plan(
         value=amount,
         category=shelf,
         minimum_cents=cents(minimum) if minimum else 0,
-        until=valid_until or (bench.today + timedelta(days=14) if offer in ("percent", "amount") else None),
+        until=valid_until or (None if offer == "none" else bench.today + timedelta(days=campaigns.DAYS)),
     )
 
 
@@ -163,6 +163,7 @@ def _words(bench: Bench, made: _Plan, *, tone: Any, occasion: Any, product: str 
         offer_percent=round(made.value) if made.kind == "percent" else None,
         amount_off=made.value if made.kind == "amount" else None,
         extra_points=round(made.value) if made.kind == "points" else None,
+        free_shipping=made.kind == "benefit",
         minimum=made.minimum_cents / 100 or None,
         valid_until=made.until,
         occasion=occasion,

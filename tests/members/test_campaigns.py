@@ -14,13 +14,29 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import col, select, update
 
-from members import audience, campaigns, coupons, privacy
+from members import audience, bonus_points, campaigns, coupons, privacy
 from members.campaigns import Offer, Words, allowed_at, quiet
 from members.conditions import Where, every, test
 from members.database import Database
 from members.errors import NotFound, RuleBroken
 from members.program import Campaigns, Program
-from members.tables import Audience, Campaign, CampaignMember, Consent, Contact, Coupon, Member, MemberScore, Outgoing, Ticket
+from members.tables import (
+    Audience,
+    Campaign,
+    CampaignMember,
+    Consent,
+    Contact,
+    Coupon,
+    Member,
+    MemberScore,
+    Order,
+    OrderLine,
+    Outgoing,
+    PointsEntry,
+    Product,
+    Ticket,
+    Variant,
+)
 
 TODAY = date(2025, 9, 1)
 NOW = datetime(2025, 9, 1, 10, 30)
@@ -478,3 +494,81 @@ def test_the_list_holds_whoever_the_audience_counts_as_reachable(shop: Any) -> N
     made = _list(shop, _draft(shop), gold)
     with shop.database.read() as session:
         assert len(made.members) == audience.count(session, gold, on=TODAY, channel="email").reachable == 8
+
+
+# --- extra points -----------------------------------------------------------------------
+
+
+POINTS = Offer("points", 200, minimum_cents=3000, until=TODAY + timedelta(7))
+
+
+def _order(world: Any, member_id: str, *, on: date = TODAY, cents: int = 5000, status: str = "delivered", category: str = "tea", tag: str = "") -> None:
+    with world.database.effect() as session:
+        if session.get(Product, category) is None:
+            session.add(Product(id=category, category=category))
+            session.flush()
+            session.add(Variant(id=category, product_id=category, price_cents=100))
+        order = Order(id=f"O-{member_id}{tag}", member_id=member_id, status=status, ordered_at=datetime.combine(on, NOW.time()), total_cents=cents)
+        session.add(order)
+        session.flush()
+        session.add(OrderLine(order_id=order.id, position=1, product_id=category, variant_id=category, quantity=1, unit_price_cents=cents))
+
+
+def _credit(world: Any, rules: Program, *, on: date = TODAY + timedelta(3)) -> int:
+    with world.database.effect() as session:
+        return bonus_points.credit(session, on=on, rules=rules)
+
+
+def _booked(world: Any) -> dict[str, int]:
+    with world.database.read() as session:
+        return {e.member_id: e.points for e in session.exec(select(PointsEntry)) if e.reason == "campaign"}
+
+
+def test_promised_points_are_booked_once_for_an_order_that_came(both: Any, rules: Program) -> None:
+    made = _draft(both, offer=POINTS)
+    assert _send(both, made) == 18
+    held = {one.member_id for one in _members(both) if one.arm == "holdout"}
+    written = [f"M-{n:02}" for n in range(20) if f"M-{n:02}" not in held]
+    first, second, third, fourth, fifth, sixth = written[:6]
+    _order(both, first)
+    _order(both, first, tag="-2")
+    _order(both, second, cents=2999)
+    _order(both, third, status="cancelled")
+    _order(both, fourth, on=TODAY - timedelta(1))
+    _order(both, fifth, status="shipped")
+    _order(both, sorted(held)[0])
+    assert (_credit(both, rules), _booked(both)) == (1, {first: 200})
+    assert _credit(both, rules) == 0
+    with both.database.effect() as session:
+        session.exec(update(Order).where(col(Order.id) == f"O-{fifth}").values(status="delivered"))
+    _order(both, sixth, on=TODAY + timedelta(8))
+    assert (_credit(both, rules, on=TODAY + timedelta(30)), _booked(both)) == (1, {first: 200, fifth: 200})
+    with both.database.read() as session:
+        assert session.get_one(Member, first).points == session.get_one(Member, fifth).points == 200
+
+
+def test_points_for_one_category_wait_for_an_order_of_it(shop: Any, rules: Program) -> None:
+    _send(shop, _draft(shop, offer=Offer("points", 50, category="lamps"), holdout_percent=0))
+    _order(shop, "M-01")
+    _order(shop, "M-02", category="lamps")
+    assert (_credit(shop, rules), _booked(shop)) == (1, {"M-02": 50})
+
+
+@pytest.mark.parametrize("offer", [TEN_OFF, Offer("none"), Offer("benefit", 395)])
+def test_other_offers_give_no_points(shop: Any, rules: Program, offer: Offer) -> None:
+    _send(shop, _draft(shop, offer=offer, holdout_percent=0))
+    _order(shop, "M-01")
+    assert (_credit(shop, rules), _booked(shop)) == (0, {})
+
+
+def test_who_left_gets_no_points_any_more(shop: Any, rules: Program) -> None:
+    _send(shop, _draft(shop, offer=POINTS, holdout_percent=0))
+    _order(shop, "M-01")
+    with shop.database.effect() as session:
+        session.exec(update(Member).where(col(Member.id) == "M-01").values(left_on=TODAY))
+    assert (_credit(shop, rules), _booked(shop)) == (0, {})
+
+
+def _members(world: Any) -> list[CampaignMember]:
+    with world.database.read() as session:
+        return list(session.exec(select(CampaignMember)))

@@ -1,5 +1,6 @@
 """From an audience to a result: what each tool says, what waits, and who may not."""
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -185,6 +186,20 @@ def test_words_that_break_a_rule_stop_a_campaign(shop: Desk) -> None:
         shop, "create_campaign", name="Loud", wanted={"tiers": ["silver"]}, texts=[{"text": "The best tea in England! Reply STOP to opt out"}], channel="sms"
     )
     assert refused.status == "refused" and refused.result["rule"] == "copy_blocked"
+
+
+@pytest.mark.parametrize(
+    ("offer", "value", "said"), [("points", 200.0, "200"), ("benefit", 3.95, "shipping|postage|deliver"), ("percent", 10.0, "10%"), ("amount", 5.0, "5")]
+)
+def test_every_kind_of_offer_is_told_in_its_words_with_its_last_day(shop: Desk, offer: str, value: float, said: str) -> None:
+    asked: dict[str, Any] = {"name": "x", "wanted": {"tiers": ["silver"]}, "channel": "email", "language": "en", "tone": "plain", "variants": 3}
+    facts = call(shop, "create_campaign", **asked, offer=offer, value=value).result["facts"]
+    assert facts["valid_until"] == (worlds.DAY + timedelta(days=14)).isoformat()
+    last = f"{worlds.DAY + timedelta(days=14):%-d %B}"
+    assert len(facts["variants"]) == 3
+    for one in facts["variants"]:
+        whole = one["subject"] + one["preheader"] + one["text"]
+        assert re.search(said, whole.lower()) and last in whole
 
 
 def test_whoever_would_buy_anyway_is_not_discounted_unless_asked(shop: Desk) -> None:

@@ -288,7 +288,7 @@ def copy(turn: Turn) -> dict[str, Any]:
         else None
     )
     speech = "zh" if re.search(r"chinese|中文", text) else "en" if re.search(r"english|英文", text) else None
-    product = _copy_product(text, turn)
+    product = _copy_product(_GIVES_POINTS.sub(" ", _FREE_SHIPPING.sub(" ", text)), turn)
     named = _categories(product or "", turn)
     # “Tea” or “fishing gear” is the shelf, “breakfast tea” a product.
     if named and product and len(re.sub(r"\b(?:gear|stuff|things|goods|equipment|products?)\b|用品|商品|产品|类", "", product).strip()) <= 8:
@@ -299,10 +299,25 @@ def copy(turn: Turn) -> dict[str, Any]:
         "language": speech or turn.language,
         "product": product,
         "offer_percent": found.percent,
+        "extra_points": extra_points(text),
+        "free_shipping": True if _FREE_SHIPPING.search(text) else None,
         "valid_until": until,
         "tier": found.tiers[0] if found.tiers else None,
     }
     return {name: value for name, value in asked.items() if value not in (None, "")}
+
+
+_GIVES_POINTS = re.compile(
+    r"(?:(?:with|for|give|giving|and|plus|get|earn|offer(?:ing)?)\s+)?(?:them |you |everyone )?(?:an?\s+)?(?:extra |bonus |another )?(?P<en>\d[\d,]*)\s*(?:extra |bonus |more )*(?:points?|pts)\b(?: (?:for|to) (?:them|you|everyone|each))?"
+    r"|[多再额外加]*(?:送|赠送?|给|加|返)(?:他们|她们|大家|每人|你们?|您|额外|多)*(?P<zh>\d[\d,]*)\s*(?:个|点)?积?分"
+)
+_FREE_SHIPPING = re.compile(r"\bfree (?:uk )?(?:shipping|delivery|postage|p&p)\b|\b(?:ships?|delivered) free\b|包邮|免运费|免邮费?|免配送费")
+
+
+def extra_points(text: str) -> int | None:
+    """The points a message is to promise: “150 extra points”, 多送150积分; nothing where points are only spoken of."""
+    found = _GIVES_POINTS.search(text)
+    return int((found["en"] or found["zh"]).replace(",", "")) if found else None
 
 
 _COPY_TALK = re.compile(

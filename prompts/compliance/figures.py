@@ -38,7 +38,7 @@ def value_of(said: str) -> Decimal:
 
 
 _MONEY = re.compile(
-    rf"(?P<sign>hk\$|[£€$¥])\s?(?P<a>\d+(?:,\d{3})*(?:\.\d+)?)|(?P<b>{EN_NUMBER}|{ZH_NUMBER})\s?(?P<unit>元|块(?!木|布|茶|饼|香|手)|rmb|pounds?\b(?! (?:of\b|lighter|in weight|heavier|down|gone|slimmer))|quid|euros?|dollars?|p(?![a-z])|[€£](?!\d))"
+    rf"(?P<sign>hk\$|[£€$¥])\s?(?P<a>\d+(?:,\d{3})*(?:\.\d+)?)|(?P<b>{EN_NUMBER}|{ZH_NUMBER})\s?(?P<unit>元|块(?!木|布|茶|饼|香|手|板|空|地|石|糖|砖|表|毛)|rmb|pounds?\b(?! (?:of\b|lighter|in weight|heavier|down|gone|slimmer))|quid|euros?|dollars?|p(?![a-z])|[€£](?!\d))"
     r"|(?:(?<=[价满减省降卖要付收])|(?<=[价满减省降卖要付][:\s])|(?<=到手)|(?<=原来|本来|现在|以前|之前|平时))(?P<c>\d+(?:\.\d+)?|(?:[一二两三四五六七八九]?[百千十][一二两三四五六七八九十百零]*|[一二两三四五六七八九]百[一二三四五六七八九十零]*)多?)(?![\d.]*\s?(?:%|件|天|折|年|月|日|号|小?时|分钟|k?g|克|ml|米|岁|双|套|个|盒|款|人|次|本|积分|分|秒|颗|杯|包|罐|条|把|张|支|瓶|期|元|块|[-/:]))"
 )
 _CURRENCY = {"£": "GBP", "€": "EUR", "$": "USD", "¥": "CNY", "元": "CNY", "块": "CNY", "rmb": "CNY", "pound": "GBP", "pounds": "GBP", "quid": "GBP", "p": "GBP"}
@@ -53,8 +53,10 @@ _LEAST_BEFORE = re.compile(
 )
 _LEAST_AFTER = re.compile(r"\s?(?:or (?:more|over)|and over|and above|\+|以上|起用|起可用|可用|minimum|min\b|spend)")
 _WAS_BEFORE = re.compile(
-    r"(?:\b(?:was|were|originally|usually|normally|formerly|previously|before|instead of|(?:down|reduced|cut|slashed|marked down|dropped) from|rrp|m?srp|list(?: price)?|regular(?:ly)?|full price|old price|usual price|original price|normal price|used to (?:be|cost)|not|once|original|ordinarily|once cost|would be)[\s:]*(?:only |at |of |is |the |price )*|(?:(?:原|本|以前|从前)来?|现在不是|平[时日常]|日常|划线|之前|此前|以前|过去|市场|专柜|门店|吊牌|官方|零售|正|标|老|旧|上市|首发|常规|指导|本来|曾经?卖?|从)价?(?:格)?(?:是|为|要|卖|高达|:)?\s*)$"
+    r"(?:\b(?:was|were|originally|usually|normally|formerly|previously|before|instead of|(?:down|reduced|cut|slashed|marked down|dropped) from|rrp|m?srp|list(?: price)?|regular(?:ly)?|full price|old price|usual price|original price|normal price|used to (?:be|cost)|not|once|original|ordinarily|once cost|would be)[\s:]*(?:only |at |of |is |the |price )*|(?:(?:原|以前|从前)来?|现在不是|平[时日常]|日常|划线|之前|此前|以前|过去|市场|专柜|门店|吊牌|官方|零售|上市|首发|常规|指导|本来|曾经?卖?|从|(?:正|标|老|旧|本)(?=价))价?(?:格)?(?:是|为|要|卖|高达|:)?\s*)$"
 )
+# The figure on the price tag is the price of today as well as the one crossed out.
+_TAG_BEFORE = re.compile(r"标价(?:是|为)?[:\s]*$")
 _SAVE_BEFORE = re.compile(
     r"(?:\bsav(?:e|es|ing|ings)(?: of| you| yourself| up to| over| a whopping| an extra| more than| at least)*|cheaper by|(?:reduced|cut|down|dropped|slashed|lowered) by|you keep|(?:立|节|能|可|直|狂|再|就|怒|最高|共|一?下子?)?省(?:下|了|出)?|便宜(?:了)?|直降|立降|降(?:价|了)?|少花|少付)[:\s]*(?:约|近|高达)?$"
 )
@@ -87,8 +89,10 @@ def money(read: Read, facts: Facts, lines: Lines) -> Iterator[Hit]:
 def _judged(amount: Decimal, before: str, after: str, facts: Facts, lines: Lines) -> tuple[str, str, str] | None:
     """Which rule an amount breaks where it stands, with the reason's case and a suggestion; None where it is right."""
     saved = {facts.was - facts.price} if facts.was is not None and facts.price is not None else set()
-    if _WAS_BEFORE.search(before):
-        return None if amount == facts.was else ("price_basis", "was", lines.price)
+    if _WAS_BEFORE.search(before) and not (amount == facts.price and _TAG_BEFORE.search(before)):
+        # Until the offer takes something off, the price of today is the one before it.
+        before_offer = facts.price if facts.percent is not None or facts.amount_off is not None else None
+        return None if amount in {facts.was, before_offer} else ("price_basis", "was", lines.price)
     if _SAVE_BEFORE.search(before) or _SAVE_AFTER.match(after):
         return None if amount in saved | {facts.amount_off} else ("price_basis", "saving", lines.price)
     if _ELSEWHERE.search(before) or _ELSEWHERE.search(after):
@@ -122,7 +126,7 @@ _PERCENT_BEFORE = re.compile(
     r"(?:sav(?:e|es|ing|ings of)|take|get|extra|discount of|(?:reduced|cut|dropped|slashed|down|lowered) by|minus|less|立减|直减|再减|减|省|直降|降|优惠|便宜|享|返)\s*(?:up to |of |an extra |another |an? |over |you |高达|最高|约|近)*$"
 )
 _FOLDS = re.compile(
-    r"(?P<z>\d(?:\.\d)?|\d\d|[一二三四五六七八九](?:点?[一二三四五六七八九])?)\s?折(?!叠|腾|磨|痕|纸|射|断|返|服|合|戟|椅|页|枝|线|旧|子|刀|伞|扇|角|边|耳|桌|弯|起|成|柜|凳|床|架|梯|过|好|回|花|千)"
+    r"(?P<z>\d(?:\.\d)?|\d\d|[一二三四五六七八九](?:点?[一二三四五六七八九])?)\s?折(?!叠|腾|磨|痕|纸|射|断|返|服|合|戟|椅|页|枝|线|旧|子|刀|伞|扇|角|边|耳|桌|弯|起|成|柜|凳|床|架|梯|过|好|回|花|千|带)"
 )
 _FREE_ONE = re.compile(
     r"\b(?:bogof|buy (?:one|two|three|1|2|3),? get (?:one|two|another|a second|the (?:second|third)|1|2)(?: \w+)?(?: free| half price)?|(?:two|three|four|2|3|4) for (?:the price of )?(?:one|two|three|1|2|3))\b|买[一二三123]送[一二三123]|第[二三2]件(?:半价|免费|\d折|0元)"

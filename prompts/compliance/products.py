@@ -25,8 +25,8 @@ _STOCK = re.compile(
 def stocks(read: Read, facts: Facts, lines: Lines) -> Iterator[Hit]:
     """Pieces left other than the stock on record."""
     for match in _STOCK.finditer(read.lower):
-        said = next(match[name] for name in ("n1", "n2", "n3", "n4", "n5", "n6") if match[name])
-        if value_of(said) == facts.stock or in_a_name(read, *match.span(), facts):
+        number = next(name for name in ("n1", "n2", "n3", "n4", "n5", "n6") if match[name])
+        if value_of(match[number]) == facts.stock or in_a_name(read, *match.span(), facts) or in_a_name(read, *match.span(number), facts):
             continue
         urgent = any(match[name] for name in ("only", "left", "only2", "only4", "only5")) and match["only5"] != "还有"
         yield breach("untrue_urgency" if urgent else "wrong_fact", *match.span(), "stock", lines.stock)

@@ -331,3 +331,35 @@ def test_the_end_of_a_named_month_is_that_months_last_day_in_any_month(today: da
     assert "coupon_terms" not in rules(f"八折，{until.month}月底截止", facts)
     assert "coupon_terms" in rules(f"八折，{(until.month % 12) + 1}月底截止", facts)
     assert "coupon_terms" not in rules("八折，13月底截止", facts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("锡兰红茶100克标价 £12.90，现享 9 折。", "端端正正：£12.90。", "折前 £12.90，9 折。", "叉勺取自同一块板，木纹相连。", "留出一块空地。"),
+        *("最好在草地上玩。", "最大 40 公斤，精度 50 克。", "最低档约亮 12 小时。", "三折带扣带。", "Fire-retardant casing, brass contacts."),
+        *("Usually £12.90, now 10% off.", "We keep Ceylon tea 100 g in the shop."),
+    ],
+)
+def test_what_a_shop_says_of_its_goods_and_todays_price_is_no_breach(text: str) -> None:
+    assert not {"price_basis", "superlative", "wrong_fact", "coupon_terms", "profanity"} & rules(text, OFFER)
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("price_basis", "原价 £19.90，现 9 折。"),
+        ("price_basis", "标价 £19.90。"),
+        ("superlative", "最好的茶在这里。"),
+        ("superlative", "全国最大的茶店。"),
+        ("profanity", "Are you retarded?"),
+    ],
+)
+def test_and_what_stands_beside_it_still_is(rule: str, text: str) -> None:
+    assert rule in rules(text, OFFER)
+
+
+def test_the_number_in_a_products_name_is_no_count_of_its_stock() -> None:
+    bags = Facts(currency="GBP", today=TODAY, product="Vacuum storage bags, six", stock=40)
+    assert "wrong_fact" not in rules("You can see the Vacuum storage bags, six in the shop.", bags)
+    assert {"wrong_fact", "untrue_urgency"} & rules("There are six in the shop.", bags)

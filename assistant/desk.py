@@ -328,7 +328,11 @@ class Desk:
     def _setting(self, role: Role) -> Setting:
         if role not in self._contexts:
             with self.database.read() as session:
-                places = {"cities": ", ".join(audience.cities(session)[:40]), "categories": ", ".join(audience.categories(session)[:40])}
+                places = {
+                    "cities": ", ".join(audience.cities(session)[:40]),
+                    "countries": ", ".join(audience.countries(session)[:40]),
+                    "categories": ", ".join(audience.categories(session)[:40]),
+                }
             self._contexts[role] = {"shop": self.settings.shop()["name"], **places}
         named = self.studio.named() if role is Role.MARKETER else {"audiences": "", "campaigns": ""}
         name = self.settings.model

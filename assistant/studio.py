@@ -158,8 +158,8 @@ class Studio:
     def understood(self, text: str) -> dict[str, Any]:
         """A sentence about members as conditions, shown for editing."""
         with self._database.read() as session:
-            cities, shelves = audience.cities(session), audience.categories(session)
-        return audiences.understood(text, today=self._day(), cities=cities, categories=shelves)
+            cities, countries, shelves = audience.cities(session), audience.countries(session), audience.categories(session)
+        return audiences.understood(text, today=self._day(), cities=cities, countries=countries, categories=shelves)
 
     def versions(self, caller: Caller) -> list[dict[str, Any]]:
         """Adopted rule books, the latest first: version, first day, changes. Raises NotAllowed."""

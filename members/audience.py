@@ -106,6 +106,12 @@ def cities(session: Session) -> list[str]:
     return list(session.exec(query))
 
 
+def countries(session: Session) -> list[str]:
+    """Every country members live in, most members first."""
+    query = select(Member.country).where(Member.country != "").group_by(Member.country).order_by(func.count().desc(), Member.country)
+    return list(session.exec(query))
+
+
 def categories(session: Session) -> list[str]:
     """Every category of the catalogue."""
     return list(session.exec(select(Product.category).where(Product.category != "").distinct().order_by(Product.category)))

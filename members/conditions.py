@@ -151,6 +151,7 @@ class Conditions(BaseModel):
 
     tiers: list[str] = Field(default_factory=list, max_length=10, description="tier keys")
     cities: list[str] = Field(default_factory=list, max_length=20, description="city names as the shop writes them")
+    countries: list[str] = Field(default_factory=list, max_length=20, description="country names as the shop writes them")
     languages: list[Literal["en", "zh"]] = Field(default_factory=list, max_length=2)
     categories: list[str] = Field(default_factory=list, max_length=20, description="bought from any of these product categories")
     tastes: list[str] = Field(default_factory=list, max_length=20, description="much of their spend goes to one of these categories")
@@ -176,6 +177,7 @@ class Conditions(BaseModel):
         named: dict[FieldName, list[str]] = {
             "tier": self.tiers,
             "city": self.cities,
+            "country": self.countries,
             "language": list(self.languages),
             "category": self.categories,
             "taste": self.tastes,

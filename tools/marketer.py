@@ -27,6 +27,7 @@ class Wanted(BaseModel):
 
     tiers: _NAMES = None
     cities: _NAMES = None
+    countries: _NAMES = None
     languages: Annotated[list[Literal["en", "zh"]] | None, Field(max_length=2)] = None
     categories: Annotated[list[str] | None, Field(description="bought from any of these product categories", max_length=10)] = None
     tastes: Annotated[list[str] | None, Field(description="much of their spend goes to one of these categories", max_length=10)] = None
@@ -50,6 +51,7 @@ def conditions_of(bench: Bench, wanted: Wanted, unknown: list[str]) -> Condition
     return Conditions(
         tiers=_known(wanted.tiers, [t.key for t in bench.rules.tiers.levels], unknown),
         cities=_known(wanted.cities, audience.cities(bench.session), unknown),
+        countries=_known(wanted.countries, audience.countries(bench.session), unknown),
         languages=wanted.languages or [],
         categories=_known(wanted.categories, shelves, unknown),
         tastes=_known(wanted.tastes, shelves, unknown),
@@ -102,6 +104,7 @@ def audience_count(
     bench: Bench,
     tiers: _NAMES = None,
     cities: _NAMES = None,
+    countries: _NAMES = None,
     languages: Annotated[list[Literal["en", "zh"]] | None, Field(max_length=2)] = None,
     categories: Annotated[list[str] | None, Field(description="bought from any of these product categories", max_length=10)] = None,
     tastes: Annotated[list[str] | None, Field(description="much of their spend goes to one of these categories", max_length=10)] = None,

@@ -109,6 +109,8 @@ _OR = re.compile(
     re.IGNORECASE,
 )
 _TRAILING = re.compile(r"[，,;；]\s*([^，,;；]{3,30}?)(?:的|的人)?(?:都)?(?:刨掉|刨除|除外|不算|排除掉?|去掉|剔除|别放进来)\s*[。.!！]?$")
+_OUTSIDE = re.compile(r"\b(?:(?:living |who live |based )?outside(?: of)?|not (?:living |based )?(?:in|from)) (?:the )?(?=[A-Z])")
+_OUTSIDE_ZH = re.compile(r"(?:除了?)?(?:在|住在)?([\u4e00-\u9fff]{2,4}?)(?:以外|之外)的?")
 _RISK = re.compile(r"at[- ]risk|churn|likely to leave|about to leave|slipping away|流失风险|快流失|要流失|可能流失|流失概率|流失率", re.IGNORECASE)
 _WORTH = re.compile(r"\b(?:worth|valued? at|lifetime value|ltv|clv|expected to spend)\b|价值|年价值|预计消费", re.IGNORECASE)
 _MONTHS = {name: n + 1 for n, name in enumerate("january february march april may june july august september october november december".split())}
@@ -121,6 +123,8 @@ def wanted(turn: Turn) -> dict[str, Any]:
     if tail:
         # “…，7天内下过单的刨掉”: what is left out comes first, the word for it last.
         text = f"{text[: tail.start()]} 排除 {tail[1]}"
+    abroad = _OUTSIDE_ZH.search(text)
+    text = f"{text[: abroad.start()]}{text[abroad.end() :]} 排除 在{abroad[1]}" if abroad else _OUTSIDE.sub("but not in the ", text)
     cut = _WITHOUT.search(text)
     inside, outside = (text[: cut.start()], text[cut.end() :]) if cut else (text, "")
     if cut and not _flat(turn, inside):
@@ -184,9 +188,9 @@ def channel(turn: Turn) -> str | None:
     return None if named_one in (None, "phone") else named_one
 
 
-def understood(text: str, *, today: date, cities: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
+def understood(text: str, *, today: date, cities: Sequence[str], countries: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
     """A sentence about members as conditions, for a page to show: `wanted`, `or_also`, `but_not`, and the `channel` it names."""
-    context = {"cities": ", ".join(cities), "categories": ", ".join(categories)}
+    context = {"cities": ", ".join(cities), "countries": ", ".join(countries), "categories": ", ".join(categories)}
     language = "zh" if has_han(text) else "en"
     turn = Turn(text, language, today, "marketer", "", context, slots.read(text, today, cities=cities), (), (), {}, 1)
     return {**wanted(turn), **given(channel=channel(turn))}

@@ -137,7 +137,7 @@ def _joined(before: dict[str, Any], after: dict[str, Any], *, add: bool = False)
 def name_for(turn: Turn, asked: dict[str, Any]) -> str:
     """A name for conditions nobody named: what they are, in a few words."""
     zh = turn.language == "zh"
-    parts = [*(t.title() if not zh else _TIER_ZH.get(t, t) for t in asked.get("tiers", [])), *asked.get("cities", [])]
+    parts = [*(t.title() if not zh else _TIER_ZH.get(t, t) for t in asked.get("tiers", [])), *asked.get("cities", []), *asked.get("countries", [])]
     parts += [str(s).replace("_", " ") for s in (*asked.get("segments", []), *asked.get("categories", []), *asked.get("tastes", []))]
     if asked.get("not_bought_for_days"):
         parts.append(f"{asked['not_bought_for_days']}天未购" if zh else f"quiet {asked['not_bought_for_days']} days")

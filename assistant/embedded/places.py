@@ -14,10 +14,11 @@ _UK = re.compile(r"\b([A-Z]{1,2}\d[A-Z\d]?)\s*(\d[A-Z]{2})\b", re.IGNORECASE)
 _US = re.compile(r"(?<![\d#])(\d{5})(?:-\d{4})?(?!\d)")
 _CN = re.compile(r"(?<!\d)(\d{6})(?!\d)")
 _UNIT = re.compile(r"^(?:apt|apartment|suite|ste|unit|flat|floor|room|building|#)\b", re.IGNORECASE)
-_COUNTRIES = {
+COUNTRIES = {
     "usa": "USA",
     "us": "USA",
     "united states": "USA",
+    "states": "USA",
     "america": "USA",
     "uk": "United Kingdom",
     "united kingdom": "United Kingdom",
@@ -29,6 +30,11 @@ _COUNTRIES = {
     "ireland": "Ireland",
     "germany": "Germany",
     "france": "France",
+    "英国": "United Kingdom",
+    "美国": "USA",
+    "爱尔兰": "Ireland",
+    "德国": "Germany",
+    "法国": "France",
 }
 _KIND = (
     "street|road|lane|avenue|drive|close|terrace|row|way|court|place|square|boulevard|crescent|grove|hill|park|view|green|mews|walk|gardens?|quay|wharf|"
@@ -78,7 +84,7 @@ def _parts(tail: str) -> dict[str, str] | None:
 
 
 def _place_piece(piece: str, made: dict[str, str]) -> None:
-    country = _COUNTRIES.get(piece.lower())
+    country = COUNTRIES.get(piece.lower())
     if country:
         made["country"] = country
         return
@@ -97,8 +103,8 @@ def _place_piece(piece: str, made: dict[str, str]) -> None:
     piece = re.sub(r"\b(?:postcode|post code|zip(?: code)?)\b:?", "", piece, flags=re.IGNORECASE).strip()
     if piece and not made["city"]:
         made["city"] = piece
-    elif piece and piece.lower() in _COUNTRIES:
-        made["country"] = _COUNTRIES[piece.lower()]
+    elif piece and piece.lower() in COUNTRIES:
+        made["country"] = COUNTRIES[piece.lower()]
 
 
 def _town_in_street(made: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 import prompts
-from assistant.embedded import named
+from assistant.embedded import named, places
 from assistant.embedded import turn as turns
 from assistant.embedded.model import COMMON, EmbeddedModel, _facing, _Step
 from assistant.embedded.skills import SKILLS, Call, Say, by_schema
@@ -81,7 +81,14 @@ def _schemas(role: Role) -> dict[str, dict[str, Any]]:
 def _context(role: Role, today: date) -> str:
     """What the system prompt would tell of a shop nobody has seen: every city and shelf there is a word for."""
     cities = dict.fromkeys(synonyms(term)[0].title() for term in known_terms() if kind_of(term) == "city")
-    lines = (f"today: {today.isoformat()}", f"role: {role.value}", f"cities: {', '.join(cities)}", f"categories: {', '.join(prompts._categories())}")
+    lands = dict.fromkeys(places.COUNTRIES.values())
+    lines = (
+        f"today: {today.isoformat()}",
+        f"role: {role.value}",
+        f"cities: {', '.join(cities)}",
+        f"countries: {', '.join(lands)}",
+        f"categories: {', '.join(prompts._categories())}",
+    )
     return "<context>\n" + "\n".join(lines) + "\n</context>"
 
 

@@ -66,6 +66,10 @@ class Turn:
         """City names as the shop writes them."""
         return _listed(self.context.get("cities", ""))
 
+    def countries(self) -> list[str]:
+        """Country names as the shop writes them."""
+        return _listed(self.context.get("countries", ""))
+
     def campaigns(self) -> list[str]:
         """Names of the shop's campaigns."""
         return _listed(self.context.get("campaigns", ""))

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import prompts
-from assistant.embedded import dates, slots
+from assistant.embedded import dates, places, slots
 from assistant.embedded.slots import Slots
 from assistant.embedded.turn import Turn
 from retrieval.numbers import EN_NUMERAL, chinese
@@ -230,6 +230,7 @@ def audience(turn: Turn) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "tiers": list(found.tiers),
         "cities": _cities(turn, text),
+        "countries": _countries(turn),
         "categories": _categories(text, turn),
         "consent": found.channel,
     }
@@ -261,10 +262,37 @@ def _cities(turn: Turn, text: str) -> list[str]:
     if named:
         return named
     capital = re.search(r"\b(?:in|from|around)\s+([A-Z][a-z]{2,}(?:\s[A-Z][a-z]+)?)\b", turn.text)
+    if capital and capital[1].lower() in {country.lower() for country in (*turn.countries(), *places.COUNTRIES)}:
+        return []
     if capital and not dates.read(capital.group(), turn.today) and not slots.read(capital[1], turn.today).tiers:
         return [capital[1]]
     foreign = [text[n : n + size] for n in range(len(text)) for size in (4, 3, 2) if kind_of(text[n : n + size]) == "city"]
     return foreign[:1]
+
+
+def _countries(turn: Turn) -> list[str]:
+    """Countries named: by the shop's own name or another of the same. China cups are no country, nor is “tell us”."""
+    there = {country.lower(): country for country in turn.countries()}
+    names = {**dict.fromkeys(there), **places.COUNTRIES}
+    found = []
+    for name in names:
+        said = re.escape(name if has_han(name) else name.upper() if len(name) <= 3 else name.title())
+        lands = rf"(?:in|from|across|around|throughout|of) (?:(?:the )?[A-Z]\w*(?: [A-Z]\w*)*(?:, (?:or |and )?| or | and ))*(?:the )?{said}\b" if len(name) > 3 else rf"\b{said}\b"
+        where = re.search(_zh_land(said) if has_han(name) else rf"{lands}|\b{said} (?:members|customers|people|shoppers|buyers|based)|\b{said}-based", turn.text)
+        if where:
+            known = places.COUNTRIES.get(name, name)
+            found.append(
+                there.get(name)
+                or there.get(known.lower())
+                or next((there[alias] for alias, same in places.COUNTRIES.items() if same == known and alias in there), known)
+            )
+    return list(dict.fromkeys(found))
+
+
+def _zh_land(said: str) -> str:
+    """A country where members are; 英国茶 is a tea."""
+    people = "会员|顾客|客户|用户|买家|客人"
+    return rf"(?:在|来自|住|位于){said}|{said}(?:有|境内|本土|地区|那边|这边|人|的[^的，,]{{0,6}}?(?:{people})|[金银铜钻黄白石级卡普通新老]{{0,4}}(?:{people}))"
 
 
 def _in_chinese(text: str, cities: list[str]) -> list[str]:

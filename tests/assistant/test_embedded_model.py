@@ -70,6 +70,8 @@ PLAIN = [
     ("support", "查一下会员 M-10042", "find_member", {"who": "M-10042"}),
     ("marketer", "How many gold members live in London?", "audience_count", {"tiers": ["gold"], "cities": ["London"]}),
     ("marketer", "伦敦的黄金会员有多少人", "audience_count", {"tiers": ["gold"], "cities": ["London"]}),
+    ("marketer", "How many of our members in the UK have bought tea?", "audience_count", {"countries": ["United Kingdom"], "categories": ["tea"]}),
+    ("marketer", "英国的会员有多少人", "audience_count", {"countries": ["United Kingdom"]}),
     ("marketer", "Write a playful SMS about tea with 15% off", "write_copy", {"channel": "sms", "tone": "playful", "offer_percent": 15}),
 ]
 FURTHER = [
@@ -95,8 +97,21 @@ FURTHER = [
     ("support", "Who has the phone number ending 0042?", "find_member", {"who": "0042"}),
     ("marketer", "members who haven't bought anything for 120 days", "audience_count", {"not_bought_for_days": 120}),
     ("marketer", "最近三十天入会的会员有几个", "audience_count", {"joined_within_days": 30}),
+    ("marketer", "Write them a text: 150 extra points for whoever orders", "write_copy", {"channel": "sms", "extra_points": 150}),
+    ("marketer", "给沉睡的茶客写一条短信，送他们150积分", "write_copy", {"channel": "sms", "extra_points": 150}),
+    ("marketer", "写一条包邮的推送", "write_copy", {"channel": "push", "free_shipping": True}),
     ("marketer", "给黄金会员写一封温暖的邮件，推荐竹蒸笼，打九折", "write_copy", {"channel": "email", "tone": "warm", "offer_percent": 10, "tier": "gold"}),
 ]
+
+
+@pytest.mark.parametrize("text", ["How many members like china cups?", "Tell us how many members are gold", "有多少会员买过英国茶"])
+def test_china_cups_and_us_are_no_countries(talk: Any, text: str) -> None:
+    assert all("countries" not in arguments for _, arguments in calls(talk("marketer")(text)))
+
+
+def test_a_country_nobody_lives_in_is_said_to_be_unknown(talk: Any) -> None:
+    events = talk("marketer")("How many members in Germany are there?")
+    assert calls(events)[0][1].get("countries") == ["Germany"] and "Germany" in said(events)
 
 
 def _fits(events: list[Event], tool: str, arguments: dict[str, Any]) -> bool:

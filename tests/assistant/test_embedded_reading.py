@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.embedded import slots, wish
+from assistant.embedded import audiences, slots, wish
 
 TODAY = date(2026, 11, 22)  # a Sunday
 
@@ -141,3 +141,18 @@ def test_the_person_a_message_is_about(text: str, name: str) -> None:
 )
 def test_how_many_orders(text: str, number: int | None) -> None:
     assert wish.how_many(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("How many members outside the UK?", {"but_not": {"countries": ["United Kingdom"]}}),
+        ("gold members not in London", {"wanted": {"tiers": ["gold"]}, "but_not": {"cities": ["London"]}}),
+        ("people from Ireland or France", {"wanted": {"countries": ["Ireland", "France"]}}),
+        ("members who live in the States", {"wanted": {"countries": ["USA"]}}),
+        ("英国以外的金卡会员", {"wanted": {"tiers": ["gold"]}, "but_not": {"countries": ["United Kingdom"]}}),
+        ("除了伦敦以外的会员", {"but_not": {"cities": ["London"]}}),
+    ],
+)
+def test_who_lives_where_or_elsewhere_is_read_from_a_sentence(text: str, meant: dict[str, Any]) -> None:
+    assert audiences.understood(text, today=TODAY, cities=["London", "Leeds"], countries=["United Kingdom", "USA"], categories=["tea"]) == meant

@@ -30,7 +30,8 @@ def _ago(days: int) -> date:
 def _fill(world: Any) -> Any:
     people = [("A", "gold", "Leeds", "en", 900), ("B", "silver", "Århus", "en", 800), ("C", "bronze", "Leeds", "zh", 700), ("D", "bronze", "杭州", "zh", 7)]
     for member_id, tier, city, language, joined in people:
-        world.member(member_id, tier=tier, city=city, language=language, joined_on=_ago(joined))
+        country = "China" if city == "杭州" else "United Kingdom"
+        world.member(member_id, tier=tier, city=city, country=country, language=language, joined_on=_ago(joined))
     world.member("E", tier="gold", city="Leeds", joined_on=_ago(500), left_on=_ago(3))
     world.product("board", "home")
     world.product("sencha", "tea")
@@ -73,6 +74,8 @@ def _who(world: Any, **conditions: Any) -> str:
         ({"tiers": ["wooden"]}, ""),
         ({"cities": [" leeds "]}, "AC"),
         ({"cities": ["杭州", "LEEDS"]}, "ACD"),
+        ({"countries": ["united kingdom"]}, "ABC"),
+        ({"countries": ["China"], "cities": ["杭州"]}, "D"),
         ({"languages": ["zh"]}, "CD"),
         ({"categories": ["tea"]}, "A"),
         ({"categories": ["home"]}, "AB"),

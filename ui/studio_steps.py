@@ -23,7 +23,7 @@ from ui.words import say
 
 CHANNELS = ["email", "sms", "wechat", "push", "in_app"]
 TONES = ["warm", "playful", "plain", "festive", "urgent"]
-KINDS = ["percent", "amount", "points", "none"]
+KINDS = ["percent", "amount", "points", "benefit", "none"]
 OCCASIONS = ["offer", "win_back", "new_arrival", "back_in_stock", "thank_you", "points", "birthday", "season"]
 # Conditions that have a field of their own on the page.
 _FIELDS = {"tiers", "cities", "categories", "segments", "not_bought_for_days", "spent_at_least", "spent_at_most", "churn_from_percent", "languages"}
@@ -438,6 +438,8 @@ def count_card(r: dict[str, Any], speech: str) -> str:
 
 
 def _offer_of(kind: Any, value: Any) -> dict[str, Any]:
+    if kind == "benefit":
+        return {"free_shipping": True}
     if not value or kind == "none":
         return {}
     if kind == "percent":

@@ -8,6 +8,7 @@ prompts/compliance.
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ def _lines(language: str) -> dict[str, Any]:
     return tomllib.loads((prompts.FOLDER / "copy" / f"{language}.toml").read_text(encoding="utf-8"))
 
 
+_COUPON = re.compile(r"券|\b(?:coupon|voucher)s?\b", re.IGNORECASE)
+
+
 @dataclass
 class _Hand:
     """Draws lines so that none is used twice in one answer; the same facts draw the same lines."""
@@ -44,9 +48,12 @@ class _Hand:
     rng: np.random.Generator
     values: dict[str, str]
     used: set[str] = field(default_factory=set)
+    # Whether there is a coupon that a line may speak of.
+    coupon: bool = True
 
     def draw(self, lines: Sequence[str], *, shortest: bool = False) -> str:
         """A line whose every field is known, filled; empty where there is none."""
+        lines = [line for line in lines if self.coupon or not _COUPON.search(line)]
         fit = [line for line in lines if line not in self.used and all(self.values.get(name) or name in personal.FIELDS for name, _ in personal.fields(line))]
         if not fit:
             fit = [line for line in lines if all(self.values.get(name) or name in personal.FIELDS for name, _ in personal.fields(line))]
@@ -70,7 +77,7 @@ def write(facts: dict[str, Any]) -> list[dict[str, str]]:
     """Three variants for the channel, tone and language in `facts`; `seed` gives other ones for the same facts."""
     language, channel = facts["language"], facts["channel"]
     digest = hashlib.sha256(repr(sorted((k, str(v)) for k, v in facts.items())).encode()).digest()
-    hand = _Hand(np.random.default_rng(int.from_bytes(digest[:8], "big")), _values(facts))
+    hand = _Hand(np.random.default_rng(int.from_bytes(digest[:8], "big")), _values(facts), coupon=bool(facts.get("percent") or facts.get("amount")))
     plans = (_scene_first, _offer_first, _briefly)
     made = []
     for plan in plans:

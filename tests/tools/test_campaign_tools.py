@@ -10,6 +10,7 @@ import pytest
 from sqlmodel import col, func, select
 
 from assistant.desk import Desk
+from assistant.embedded.model import worded
 from eval import worlds
 from members import accounts, campaigns
 from members.access import Caller, Role
@@ -200,6 +201,22 @@ def test_every_kind_of_offer_is_told_in_its_words_with_its_last_day(shop: Desk, 
     for one in facts["variants"]:
         whole = one["subject"] + one["preheader"] + one["text"]
         assert re.search(said, whole.lower()) and last in whole
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("offer", [{"extra_points": 150}, {"free_shipping": True}])
+def test_words_speak_of_a_coupon_only_where_there_is_one(desk: Desk, offer: dict[str, Any], language: str) -> None:
+    for occasion in ("offer", "win_back", "points", "birthday", "thank_you", "season"):
+        written = call(desk, "write_copy", language=language, occasion=occasion, product="tea", **offer).result
+        assert len(written["variants"]) == 3
+        assert not [v["text"] for v in written["variants"] if re.search(r"券|\b(?:coupon|voucher)", v["text"])]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_version_is_told_on_a_line_of_its_own(desk: Desk, language: str) -> None:
+    outcome = call(desk, "write_copy", language=language, channel="push", product="tea")
+    told = worded("write_copy", outcome.arguments, outcome.text(), language=language, today=desk.today.isoformat())
+    assert [line[0] for line in told.splitlines() if re.match(r"[ABC]\. ", line)] == ["A", "B", "C"]
 
 
 def test_whoever_would_buy_anyway_is_not_discounted_unless_asked(shop: Desk) -> None:

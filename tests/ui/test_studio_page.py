@@ -68,6 +68,15 @@ def test_from_an_audience_to_a_campaign_that_was_sent(visit: Visit, faced: Desk)
     expect(page.locator("#studio-done")).to_contain_text("Nothing was changed")
 
 
+def test_free_shipping_is_told_in_the_words_written(visit: Visit) -> None:
+    page = visit("marketer", "/marketer")
+    page.locator("#kind input").fill("Free shipping")
+    page.locator("#kind input").press("Enter")
+    page.locator("#write").click()
+    expect(page.locator("#copies .phone")).to_have_count(3)
+    expect(page.locator("#copies .phone").first).to_contain_text(re.compile("shipping|postage|deliver", re.IGNORECASE))
+
+
 def test_words_of_ones_own_are_checked_place_by_place(visit: Visit) -> None:
     page = visit("marketer", "/marketer")
     fill(page, "#own", "The best tea ever, only today!")

@@ -277,8 +277,14 @@ def _countries(turn: Turn) -> list[str]:
     found = []
     for name in names:
         said = re.escape(name if has_han(name) else name.upper() if len(name) <= 3 else name.title())
-        lands = rf"(?:in|from|across|around|throughout|of) (?:(?:the )?[A-Z]\w*(?: [A-Z]\w*)*(?:, (?:or |and )?| or | and ))*(?:the )?{said}\b" if len(name) > 3 else rf"\b{said}\b"
-        where = re.search(_zh_land(said) if has_han(name) else rf"{lands}|\b{said} (?:members|customers|people|shoppers|buyers|based)|\b{said}-based", turn.text)
+        lands = (
+            rf"(?:in|from|across|around|throughout|of) (?:(?:the )?[A-Z]\w*(?: [A-Z]\w*)*(?:, (?:or |and )?| or | and ))*(?:the )?{said}\b"
+            if len(name) > 3
+            else rf"\b{said}\b"
+        )
+        where = re.search(
+            _zh_land(said) if has_han(name) else rf"{lands}|\b{said} (?:members|customers|people|shoppers|buyers|based)|\b{said}-based", turn.text
+        )
         if where:
             known = places.COUNTRIES.get(name, name)
             found.append(

@@ -36,7 +36,7 @@ class Tier(_Part):
     name_en: str
     name_zh: str = ""
     threshold_cents: int = Field(ge=0)
-    earning: float = Field(gt=0, allow_inf_nan=False)
+    earning: float = Field(gt=0, le=100, allow_inf_nan=False)
     discount_percent: int = Field(default=0, ge=0, le=90)
     free_shipping_from_cents: int | None = None
     express_free: bool = False

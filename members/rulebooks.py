@@ -7,7 +7,7 @@ change would do is tried in the policy lab.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,6 +22,8 @@ from members.tables import Member, ProgramVersion, TierChange
 # What a change may touch: the path of a value in the rule book.
 _TIER_FIELDS = ("threshold_cents", "earning", "discount_percent", "free_shipping_from_cents", "birthday_gift_cents", "early_access_hours")
 _AT_ONCE = 500
+# How far ahead rules may be adopted: whatever starts later blocks every version before it.
+LONGEST_YEARS = 2
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ def may_start(session: Session, starts_on: date, *, today: date) -> None:
     """Whether new rules may start on a day. Raises RuleBroken for one that has begun, or one before a version that is coming already."""
     if starts_on <= today:
         raise RuleBroken("New rules start tomorrow at the earliest: what members earned today counts by today's.", rule="policy_too_early", on=starts_on)
+    if starts_on > today + timedelta(days=366 * LONGEST_YEARS):
+        raise RuleBroken("New rules start within two years.", rule="policy_too_far", years=LONGEST_YEARS)
     kept = adopted(session)
     if any(one.starts_on >= starts_on for one in kept):
         raise RuleBroken(

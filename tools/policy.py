@@ -18,14 +18,19 @@ from tools.marketer import MARKETERS
 _MOST_MEMBERS = 100_000
 
 
+_Spend = Annotated[float, Field(ge=0, le=1e7)]
+_Percent = Annotated[int, Field(ge=0, le=90)]
+_Factor = Annotated[float, Field(gt=0, le=100)]
+
+
 class Rules(BaseModel):
     """Changes to the rule book; what is left out stays. Money in the shop's currency."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    thresholds: Annotated[dict[str, float] | None, Field(description='tier key to the spend it starts at, such as {"gold": 4000}')] = None
-    discounts: Annotated[dict[str, int] | None, Field(description="tier key to its discount in per cent")] = None
-    earning: Annotated[dict[str, float] | None, Field(description="tier key to its points multiplier")] = None
+    thresholds: Annotated[dict[str, _Spend] | None, Field(description='tier key to the spend it starts at, such as {"gold": 4000}', max_length=20)] = None
+    discounts: Annotated[dict[str, _Percent] | None, Field(description="tier key to its discount in per cent", max_length=20)] = None
+    earning: Annotated[dict[str, _Factor] | None, Field(description="tier key to its points multiplier", max_length=20)] = None
     expiry_months: Annotated[int | None, Field(ge=1, le=120, description="months until points expire")] = None
     points_per_unit: Annotated[int | None, Field(ge=0, le=100, description="points for each unit of currency spent")] = None
     window_days: Annotated[int | None, Field(ge=30, le=730, description="days over which spend counts for a tier")] = None

@@ -6,6 +6,7 @@ training leaves the last good one.
 """
 
 import json
+import logging
 import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+
+log = logging.getLogger("patron.shelf")
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,15 @@ class Shelf:
         return place
 
     def load(self, name: str) -> Any | None:
-        """A model, or None when none was trained. Only files this program wrote are ever loaded."""
+        """A model, or None when none was trained or its file is damaged. Only files this program wrote are ever loaded."""
         path = self.folder / name / "model.joblib"
-        return joblib.load(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            return joblib.load(path)
+        except Exception as error:  # a damaged file fails in as many ways as it has bytes; a shop goes on without it
+            log.error("the model %s cannot be read (%s): run `patron train`", name, type(error).__name__)
+            return None
 
     def card(self, name: str) -> Card | None:
         """A model's card, or None."""

@@ -222,11 +222,13 @@ def forget(shelf: Shelf, lake_folder: Path, member_ids: Sequence[str], fitted: F
 
 
 def from_shelf(shelf: Shelf) -> Fitted | None:
-    """What the last training left; None when there was none."""
+    """What the last training left; None when there was none, or when a model of it is damaged."""
     card, usual = shelf.card("usual"), shelf.load("usual")
     if card is None:
         return None
     loaded: dict[str, Any] = {name: shelf.load(name) for name in NAMES}
+    if any(loaded[name] is None and shelf.card(name) is not None for name in NAMES):
+        return None
     loaded[recommender.NAME] = loaded[recommender.NAME] or Recommender()
     return Fitted(date.fromisoformat(card.as_of), usual=usual or {}, version=card.version, uplift=shelf.load(reactions.NAME), **loaded)
 

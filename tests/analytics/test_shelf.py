@@ -28,6 +28,13 @@ def test_an_empty_shelf_has_nothing(shelf: Shelf) -> None:
     assert shelf.load("churn") is None and shelf.card("churn") is None and shelf.cards() == []
 
 
+@pytest.mark.parametrize("left", [0, 1, 20, -40])
+def test_a_damaged_model_is_as_good_as_none_and_its_card_stays(shelf: Shelf, left: int) -> None:
+    path = shelf.save({"n": list(range(100))}, CARD) / "model.joblib"
+    path.write_bytes(path.read_bytes()[:left])
+    assert shelf.load("churn") is None and shelf.card("churn") == CARD
+
+
 def test_a_newer_model_takes_the_place_whole(shelf: Shelf) -> None:
     shelf.save({"n": 1}, CARD)
     shelf.save({"n": 2}, replace(CARD, version="2"))

@@ -84,6 +84,8 @@ def read(path: Path, *, treatment: str, outcome: str, control: str | None = None
 def _table(path: Path) -> pd.DataFrame:
     if not path.is_file() or not path.stat().st_size:
         raise BadInput(f"There is no file {path}, or it is empty.")
+    if path.suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst", ".xlsx"):
+        raise BadInput(f"{path.name} is packed: unpack it, or save it as CSV, first.")
     encoding = reading.guess_encoding(path)
     with path.open(encoding=encoding) as file:
         head = file.readline()

@@ -276,6 +276,13 @@ def test_too_few_rows_and_an_outcome_that_never_varies_are_refused(tmp_path: Pat
         uplift_quality.read(path, treatment="sent", outcome="bought")
 
 
+def test_a_packed_file_is_to_be_unpacked_first(tmp_path: Path) -> None:
+    path = tmp_path / "mail.csv.gz"
+    path.write_bytes(b"not gzip at all")
+    with pytest.raises(BadInput, match="packed"):
+        uplift_quality.read(path, treatment="segment", outcome="visit")
+
+
 def test_a_planted_campaign_is_half_sleep_and_some_harm() -> None:
     one = uplift_quality.planted(20_000, seed=0)
     assert (one.effect < 0).mean() > 0.1 and 0 < one.effect.mean() < 0.25 * one.unaddressed.mean()

@@ -9,6 +9,7 @@ and say what to do.
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -158,11 +159,11 @@ async def _every_day(desk: Desk) -> None:
 async def _every_minute(desk: Desk) -> None:
     """Campaign messages leave when their hour has come, and the points they promised are booked."""
     while True:
-        try:
-            await run_in_threadpool(desk.studio.deliver)
-            await run_in_threadpool(desk.studio.credit_points)
-        except Exception as error:  # the next minute is another try; the chat must go on
-            log.error("the outbox failed: %s", type(error).__name__, exc_info=error)
+        for work in (desk.studio.deliver, desk.studio.credit_points):
+            try:
+                await run_in_threadpool(work)
+            except Exception as error:  # the next minute is another try; the chat must go on
+                log.error("%s failed: %s", work.__name__, type(error).__name__, exc_info=error)
         await asyncio.sleep(60)
 
 
@@ -405,7 +406,9 @@ def _knowing_routes(app: FastAPI) -> None:
 
 def _studio_routes(app: FastAPI) -> None:
     def file(table: Any, name: str) -> Response:
-        head = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+        # A header is Latin-1: a name in any other script goes without.
+        plain = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-")
+        head = {"Content-Disposition": f'attachment; filename="{plain}.csv"'}
         return Response(spreadsheet_safe(table), media_type="text/csv; charset=utf-8", headers=head)
 
     @app.get("/api/v1/audiences/{audience_id}.csv", tags=["marketing"])
@@ -424,9 +427,13 @@ def _studio_routes(app: FastAPI) -> None:
         return file(desk.studio.synthetic_file(caller, members), f"patron-synthetic-{members}")
 
 
+# What a spreadsheet may take for the beginning of a formula, full-width forms included.
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
+
 def spreadsheet_safe(table: Any) -> str:
     """A table as CSV in which no cell is taken for a formula (OWASP, CSV injection)."""
-    texts = table.map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell)
+    texts = table.map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell[:1] in _FORMULA else cell)
     return str(texts.to_csv(index=False))
 
 

@@ -9,8 +9,10 @@ import hashlib
 import hmac
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib import request as http
@@ -30,12 +32,14 @@ from members.access import Caller, Role
 from members.database import Database
 from members.errors import NotAllowed, NotFound
 from members.program import Program
-from members.tables import CampaignMember, Contact, Member, MemberScore, Outgoing, ProgramVersion
+from members.tables import Campaign, CampaignMember, Contact, Member, MemberScore, Outgoing, ProgramVersion
 
 log = logging.getLogger("patron.studio")
 _AT_ONCE = 2_000
 _MOST_NAMES = 20
 _WEBHOOK_SECONDS = 10.0
+# A run ends before the next one begins.
+_RUN_SECONDS = 50.0
 NAME = "synthetic_members"
 # Learned within a chat turn where no generator lies on the shelf.
 _ROWS_AT_ONCE = 4_000
@@ -235,24 +239,29 @@ class Studio:
 
     # --- sending ------------------------------------------------------------------------
 
-    def deliver(self, *, limit: int = 200) -> int:
-        """Send what is due: to the webhook, or nowhere but the outbox. How many left. A message that left is never sent again."""
-        now, rules = self._now(), self.rules().campaigns
+    def deliver(self, *, limit: int = 200, seconds: float = _RUN_SECONDS) -> int:
+        """Send what is due: to the webhook, or nowhere but the outbox. How many left.
+
+        A message that left is never sent again; one that another process is handing over is left to it. After
+        `seconds` the rest waits for the next run.
+        """
+        now, rules, until = self._now(), self.rules().campaigns, time.monotonic() + seconds
         with self._database.read() as session:
-            waiting = [(one.id, one.model_dump(mode="json")) for one in campaigns.due(session, now=now, rules=rules, limit=limit)]
-            still = {one["member_id"] for _, one in waiting if self._agrees(session, one["member_id"], one["channel"])}
+            waiting = [(one.id or 0, one.send_at, one.model_dump(mode="json")) for one in campaigns.due(session, now=now, rules=rules, limit=limit)]
         gone = 0
-        for message_id, message in waiting:
-            assert message_id is not None
-            if message["member_id"] not in still:
-                # Who has left or changed their mind since is not written to.
-                with self._database.effect() as session:
+        for message_id, seen, message in waiting:
+            if time.monotonic() > until:
+                break
+            with self._database.effect() as session:
+                if not self._may_leave(session, message):
                     campaigns.withdrawn(session, message_id)
-                continue
+                    continue
+                if not campaigns.claim(session, message_id, seen=seen, now=now):
+                    continue
             try:
                 if self._webhook:
                     self._post(message)
-            except OSError as error:
+            except (OSError, HTTPException, ValueError) as error:
                 log.warning("the webhook did not take message %s: %s", message_id, type(error).__name__)
                 with self._database.effect() as session:
                     campaigns.failed(session, message_id, now=now)
@@ -261,26 +270,50 @@ class Studio:
                 gone += campaigns.delivered(session, message_id, now=now)
         return gone
 
+    def try_again(self, caller: Caller, campaign_id: str) -> int:
+        """Let the messages of a campaign that were given up wait once more; how many. Raises NotAllowed."""
+        _marketer(caller)
+        with self._database.effect() as session:
+            return campaigns.try_again(session, campaign_id, now=self._now())
+
     def credit_points(self) -> int:
         """Book the extra points that campaigns promised with an order; how many members got theirs."""
         with self._database.effect() as session:
             return bonus_points.credit(session, on=self._day(), rules=self.rules())
 
-    def _agrees(self, session: Any, member_id: str, channel: str) -> bool:
-        member = session.get(Member, member_id)
-        return member is not None and member.left_on is None and (channel == "in_app" or people.consents(session, member_id).get(channel, False))
+    def _may_leave(self, session: Any, message: dict[str, Any]) -> bool:
+        """Whoever has left or changed their mind since is not written to, nor is anybody offered what has ended."""
+        member = session.get(Member, message["member_id"])
+        if member is None or member.left_on is not None:
+            return False
+        campaign = session.get(Campaign, message["campaign_id"])
+        until = campaigns.Offer.of(campaign).until if campaign else None
+        if until is not None and until < self._day():
+            return False
+        return message["channel"] == "in_app" or people.consents(session, member.id).get(message["channel"], False)
 
     def _post(self, message: dict[str, Any]) -> None:
-        """One message to the webhook, signed; its id is the idempotency key, so that a second try is the same message."""
+        """One message to the webhook, signed; its id is the idempotency key, so that a second try is the same message.
+
+        Raises OSError for anything but a 2xx, a redirect included: another host is not the one that was set.
+        """
         with self._database.read() as session:
             address = self._reached(session, [message["member_id"]], message["channel"]).get(message["member_id"], "")
-        told = {name: message[name] for name in ("campaign_id", "member_id", "channel", "subject", "text", "send_at")} | {"address": address}
+        told = {name: message[name] for name in ("campaign_id", "member_id", "channel", "subject", "text")} | {"address": address}
         body = json.dumps(told, ensure_ascii=False, sort_keys=True).encode("utf-8")
         signed = hmac.new(self._secret.encode(), body, hashlib.sha256).hexdigest()
         key = f"{message['campaign_id']}:{message['member_id']}"
         head = {"Content-Type": "application/json", "Idempotency-Key": key, "X-Patron-Signature": f"sha256={signed}"}
-        with http.urlopen(http.Request(self._webhook, data=body, headers=head, method="POST"), timeout=_WEBHOOK_SECONDS) as answer:
-            answer.read(1_000)
+        # What it answers is not read: its status says all.
+        _STRAIGHT.open(http.Request(self._webhook, data=body, headers=head, method="POST"), timeout=_WEBHOOK_SECONDS).close()
+
+
+class _NoDetour(http.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """A redirect stays the error it is."""
+
+
+_STRAIGHT = http.build_opener(_NoDetour)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ def credit(session: Session, *, on: date, rules: Program) -> int:
         if offer.kind != "points" or offer.value <= 0 or begun is None:
             continue
         last = offer.until or begun + timedelta(days=DAYS)
-        if on > last + timedelta(days=_ARRIVES_WITHIN_DAYS):
+        if on - timedelta(days=_ARRIVES_WITHIN_DAYS) > last:
             continue
         key = f"campaign:{campaign.id}"
         for member_id in _owed(session, campaign, offer, key, begun, min(last, on)):

@@ -66,6 +66,11 @@ def build(desk: Desk, tokens: Tokens) -> gr.Blocks:
         steps.wire(language)
         lab.wire(language)
         talk.wire(desk, tokens, chat, language)
+
+        def retried(picked: str | None, speech: str, request: gr.Request) -> list[Any]:
+            return measured.retried(picked, speech, request)
+
+        measured.again.click(retried, [measured.pick, language], measured.outputs())
         results_tab.select(seen, [measured.pick, language], measured.outputs())
         measured.pick.input(seen, [measured.pick, language], measured.outputs())
         second_tab.select(proposals, [language], second)

@@ -227,9 +227,9 @@ class Desk:
         return {"tiers": [(t.name_en, t.key) for t in self.rules.tiers.levels], "cities": cities[:60], "categories": shelves, "segments": groups}
 
     def write_copy(self, facts: dict[str, Any]) -> list[dict[str, str]]:
-        """Three wordings of a campaign message: by the language model when there is one, checked, else embedded."""
+        """Three wordings of a campaign message: by the language model when there is one, checked, else (or where `by` says so) embedded."""
         safe = writer.write(facts)
-        if self.settings.model == "embedded":
+        if self.settings.model == "embedded" or facts.get("by") == "embedded":
             return safe
         known = {name: value for name, value in facts.items() if name not in ("channel", "tone", "language") and value is not None}
         try:

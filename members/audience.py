@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel
-from sqlmodel import Session, and_, case, col, func, not_, or_, select
+from sqlmodel import Session, and_, case, col, func, not_, select
 
 from members.conditions import Channel, Test, Where, everyone, matches, test
 from members.errors import NotFound, RuleBroken
@@ -144,10 +144,12 @@ def save(session: Session, name: str, where: Where, *, channel: str | None, by: 
 def saved(session: Session, named: str, *, version: int | None = None) -> Audience | None:
     """An audience by name or id, its newest version unless one is named."""
     wanted = named.strip()
-    query = select(Audience).where(or_(col(Audience.id) == wanted.upper(), func.lower(Audience.name) == wanted.lower()))
-    if version is not None:
-        query = query.where(Audience.version == version)
-    return session.exec(query.order_by(col(Audience.version).desc()).limit(1)).first()
+    for meant in (col(Audience.id) == wanted.upper(), func.lower(Audience.name) == wanted.lower()):
+        query = select(Audience).where(meant, *(() if version is None else (Audience.version == version,)))
+        found = session.exec(query.order_by(col(Audience.version).desc()).limit(1)).first()
+        if found is not None:
+            return found
+    return None
 
 
 def get(session: Session, named: str) -> Audience:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from itertools import accumulate, takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,7 +29,13 @@ from members.tables import Audience, Campaign, CampaignMember, Coupon, Member, M
 _AT_ONCE = 1_000
 # Days an offer lasts that names no last one.
 DAYS = 14
-LARGEST_TRIES = 5
+# How far ahead a campaign may be planned and an offer may last.
+LONGEST_YEARS = 2
+# Twelve tries, ever farther apart, take about a day.
+LARGEST_TRIES = 12
+_LONGEST_PAUSE = timedelta(hours=4)
+# How long whoever took a message to hand it over has it alone.
+LEASE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -135,8 +142,8 @@ def get(session: Session, named: str) -> Campaign:
     wanted = named.strip()
     if not wanted:
         raise NotFound("Which campaign? Name it.", rule="no_such_campaign", name="")
-    exact = or_(col(Campaign.id) == wanted.upper(), func.lower(Campaign.name_en) == wanted.lower(), col(Campaign.name_zh) == wanted)
-    found = session.exec(select(Campaign).where(exact).order_by(col(Campaign.sent_on).desc())).first()
+    by_name = or_(func.lower(Campaign.name_en) == wanted.lower(), col(Campaign.name_zh) == wanted)
+    found = session.get(Campaign, wanted.upper()) or session.exec(select(Campaign).where(by_name).order_by(col(Campaign.sent_on).desc())).first()
     if found is None:
         there = every(session)
         meant = nearest(wanted, {c.id: c.name_en for c in there}) or nearest(wanted, {c.id: c.name_zh for c in there})
@@ -173,26 +180,47 @@ def make_list(
     *,
     on: date,
     skip: Iterable[str] = (),
-    most: int | None = None,
+    costs: Mapping[str, float] | None = None,
     predicted: Mapping[str, float] | None = None,
 ) -> List:
     """Work the audience out as of a day and draw the holdout.
 
-    `skip` are members who would buy anyway, `most` how many may be written to (by budget; whom the campaign changes
-    most first, by `predicted`). The same campaign draws the same people the same way.
+    `skip` are members who would buy anyway; `costs` what the offer is expected to cost for each, in minor units, kept within
+    the campaign's budget: whom it changes most for the money first, by `predicted`. The same campaign draws the same
+    people the same way.
     """
     able = audience.ids(session, where, on=on, channel=campaign.channel, addressed=True)
     left_out = audience.removed(session, where, on=on, channel=campaign.channel).model_dump()
     unwanted = set(skip)
     wanted = [member_id for member_id in able if member_id not in unwanted]
     left_out["would_buy_anyway"] = len(able) - len(wanted)
-    share = campaign.holdout_percent / 100
-    if most is not None and len(wanted) * (1 - share) > most:
-        # Those held out cost nothing: the whole group shrinks so that the written part fits.
-        room = math.floor(most / (1 - share) + 1e-9) if share < 1 else len(wanted)
-        order = sorted(wanted, key=lambda who: (-(predicted or {}).get(who, 0.0), _draw(campaign.id, who)))
-        left_out["over_budget"], wanted = len(wanted) - room, sorted(order[:room])
-    return List(_assigned(campaign, _strata(session, wanted)), left_out)
+    strata = _strata(session, wanted)
+    assigned = _assigned(campaign, strata)
+    if campaign.budget_cents is not None and costs and _spent(assigned, costs) > campaign.budget_cents:
+        order = sorted(wanted, key=lambda who: (-(predicted or {}).get(who, 0.0) / max(costs.get(who, 0.0), 1.0), _draw(campaign.id, who)))
+        room = _affordable(order, costs, campaign.budget_cents, 1 - campaign.holdout_percent / 100)
+        while (spent := _spent(assigned := _of(campaign, strata, order[:room]), costs)) > campaign.budget_cents:
+            room = min(room - 1, math.floor(room * campaign.budget_cents / spent))
+        left_out["over_budget"] = len(wanted) - room
+    return List(assigned, left_out)
+
+
+_Arms = dict[str, tuple[str, str, str]]
+
+
+def _spent(assigned: _Arms, costs: Mapping[str, float]) -> float:
+    return sum(costs.get(who, 0.0) for who, mine in assigned.items() if mine[0] == "treated")
+
+
+def _affordable(order: Sequence[str], costs: Mapping[str, float], budget: float, share: float) -> int:
+    """For how many of the first a budget is about enough: those held out cost nothing, so the whole group counts with the share written to."""
+    within = accumulate(costs.get(who, 0.0) * share for who in order)
+    return sum(1 for _ in takewhile(lambda spent: spent <= budget + 1e-6, within))
+
+
+def _of(campaign: Campaign, strata: Mapping[str, Sequence[str]], some: Sequence[str]) -> _Arms:
+    chosen = set(some)
+    return _assigned(campaign, {name: [who for who in all_of_it if who in chosen] for name, all_of_it in strata.items()})
 
 
 def _strata(session: Session, member_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -215,10 +243,10 @@ def _draw(campaign_id: str, member_id: str) -> str:
     return hashlib.sha256(f"{campaign_id}:{member_id}".encode()).hexdigest()
 
 
-def _assigned(campaign: Campaign, strata: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str, str]]:
+def _assigned(campaign: Campaign, strata: Mapping[str, Sequence[str]]) -> _Arms:
     """Arms in exact shares: every stratum gives its part, what is left over by rounding goes from stratum to stratum."""
     keys = [one["key"] for one in campaign.variants] or ["A"]
-    found: dict[str, tuple[str, str, str]] = {}
+    found: _Arms = {}
     owed, turn = 0.0, 0
     for stratum in sorted(strata):
         mixed = sorted(strata[stratum], key=lambda who: _draw(campaign.id, who))
@@ -349,25 +377,37 @@ def due(session: Session, *, now: datetime, rules: Campaigns, limit: int = 200) 
     return session.exec(query.limit(limit)).all()
 
 
+def claim(session: Session, message_id: int, *, seen: datetime, now: datetime) -> bool:
+    """Take a due message for a while so that nobody else hands it over, too; False when somebody did. `seen` is its hour as it was read."""
+    mine = (col(Outgoing.id) == message_id, col(Outgoing.status) == "waiting", col(Outgoing.send_at) == seen)
+    return session.exec(update(Outgoing).where(*mine).values(send_at=now + LEASE)).rowcount == 1
+
+
 def delivered(session: Session, message_id: int, *, now: datetime) -> bool:
     """Mark a message as gone; False when it was not waiting any more."""
     mine = (col(Outgoing.id) == message_id, col(Outgoing.status) == "waiting")
-    return session.exec(update(Outgoing).where(*mine).values(status="delivered", delivered_at=now)).rowcount == 1
+    return session.exec(update(Outgoing).where(*mine).values(status="delivered", send_at=now, delivered_at=now)).rowcount == 1
 
 
 def withdrawn(session: Session, message_id: int) -> None:
-    """Keep a message back: its member has left or no longer agrees."""
+    """Keep a message back: its member has left or no longer agrees, or its offer has ended."""
     session.exec(update(Outgoing).where(col(Outgoing.id) == message_id, col(Outgoing.status) == "waiting").values(status="stopped"))
 
 
 def failed(session: Session, message_id: int, *, now: datetime) -> None:
-    """Try a message again in a while, and give it up after some tries."""
+    """Try a message again in a while, ever later, and give it up after about a day."""
     kept = session.get(Outgoing, message_id)
     if kept is not None and kept.status == "waiting":
         kept.tries += 1
-        kept.send_at = now + timedelta(minutes=2**kept.tries)
+        kept.send_at = now + min(timedelta(minutes=2**kept.tries), _LONGEST_PAUSE)
         kept.status = "failed" if kept.tries >= LARGEST_TRIES else "waiting"
         session.add(kept)
+
+
+def try_again(session: Session, campaign_id: str, *, now: datetime) -> int:
+    """Let a campaign's messages that were given up wait once more; how many."""
+    lost = update(Outgoing).where(col(Outgoing.campaign_id) == campaign_id, col(Outgoing.status) == "failed")
+    return int(session.exec(lost.values(status="waiting", tries=0, send_at=now)).rowcount)
 
 
 def waiting(session: Session, campaign_id: str, *, limit: int) -> Sequence[Outgoing]:

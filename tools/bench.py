@@ -4,8 +4,8 @@ The bench carries the caller, the day, the open session and the means a tool
 works with. It is made per call by the gateway and never seen by a model.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -52,7 +52,8 @@ class Means:
 class Bench:
     """One call's working place. `key` is the approval's id when a write is carried out.
 
-    `subject` is the member staff act for, resolved by the gateway; a member's own calls have none.
+    `subject` is the member staff act for, resolved by the gateway; a member's own calls have none. `agreed` is what was shown
+    when somebody said yes, empty before.
     """
 
     session: Session
@@ -63,6 +64,7 @@ class Bench:
     why: str = ""
     conversation_id: str = ""
     now: datetime = datetime.min
+    agreed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rules(self) -> Program:

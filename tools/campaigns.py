@@ -1,6 +1,8 @@
 """Who gets a campaign, with which words, and when does it go? For marketers."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
@@ -16,8 +18,8 @@ from prompts import personal
 from tools.bench import Bench, Record, cents, money
 from tools.gateway import tool
 from tools.marketer import MARKETERS, MessageChannel, Name, Wanted, where_of
-from tools.offers import AudienceName, OfferKind, UpliftEstimate, Value, amount_of, estimate, outlook, outlook_of_all, rows_of
-from tools.wording import Occasion, Tone, facts_of, findings, person, write_copy
+from tools.offers import AudienceName, OfferKind, UpliftEstimate, Value, amount_of, costs, estimate, outlook, outlook_of_all, rows_of
+from tools.wording import Brief, Occasion, Tone, blocks, brief, drawn, judged, person
 
 
 class Message(Record):
@@ -55,6 +57,7 @@ class CampaignShown(Record):
     over_budget: int
     budget: str | None
     send_on: date | None
+    cost: str
     expected: UpliftEstimate | None
     warnings: int
     second_over: str
@@ -95,8 +98,9 @@ def preview_campaign(
 ) -> CampaignShown:
     """The campaign as it would be kept, its words written and checked; refuses words that break a rule."""
     kept = _kept_or_meant(bench, name, audience_name, wanted)
-    made = _plan(bench, kept, channel, language, offer, value, product, minimum, valid_until)
-    words, warnings = _words(bench, made, tone=tone, occasion=occasion, product=product, texts=texts, variants=variants)
+    made = _plan(bench, kept, channel, language, offer, value, product, minimum, valid_until, send_on)
+    told = _brief(bench, made, tone=tone, occasion=occasion, product=product)
+    words, warnings = _words(bench, told, texts or _written(bench, told, variants))
     sketch = _sketch(bench, kept, name, made, words, holdout_percent, budget, send_on)
     return _campaign_shown(bench, sketch, kept, warnings=warnings, everyone=discount_everyone)
 
@@ -134,11 +138,19 @@ def _plan(
     product: str | None,
     minimum: float | None,
     valid_until: date | None,
+    send_on: date | None,
 ) -> _Plan:
     amount = amount_of(offer, value)
     shelf = product.strip().lower() if product and product.strip().lower() in audience.categories(bench.session) else ""
     if valid_until is not None and valid_until < bench.today:
         raise BadInput("The last day of the offer is over.", rule="offer_over", on=valid_until)
+    latest = bench.today + timedelta(days=366 * campaigns.LONGEST_YEARS)
+    if send_on is not None and send_on > latest:
+        raise BadInput("Nothing is planned that far ahead.", rule="send_too_far", years=campaigns.LONGEST_YEARS)
+    if valid_until is not None and valid_until > latest:
+        raise BadInput("No offer lasts that long.", rule="offer_too_long", years=campaigns.LONGEST_YEARS)
+    if send_on is not None and valid_until is not None and valid_until < send_on:
+        raise BadInput("The offer ends before it is sent.", rule="offer_over", on=valid_until)
     speaks = {t for one in conditions.tests(audience.where_of(kept)) if one.field == "language" for t in one.any_of or ()}
     return _Plan(
         channel=channel or kept.channel or "email",
@@ -147,45 +159,46 @@ def _plan(
         value=amount,
         category=shelf,
         minimum_cents=cents(minimum) if minimum else 0,
-        until=valid_until or (None if offer == "none" else bench.today + timedelta(days=campaigns.DAYS)),
+        until=valid_until or (None if offer == "none" else max(send_on or bench.today, bench.today) + timedelta(days=campaigns.DAYS)),
     )
 
 
-def _words(bench: Bench, made: _Plan, *, tone: Any, occasion: Any, product: str | None, texts: list[Given] | None, variants: int) -> tuple[list[Words], int]:
-    """The variants, written or given, with the number of warnings. Raises RuleBroken for words the check blocks."""
-    with_code = made.kind in ("percent", "amount") and made.channel in ("sms", "email")
-    copy = write_copy(
+def _brief(bench: Bench, made: _Plan, *, tone: Any, occasion: Any, product: str | None) -> Brief:
+    return brief(
         bench,
         channel=made.channel,
         tone=tone,
         language=made.language,
         product=product,
-        offer_percent=round(made.value) if made.kind == "percent" else None,
-        amount_off=made.value if made.kind == "amount" else None,
-        extra_points=round(made.value) if made.kind == "points" else None,
+        percent=round(made.value) if made.kind == "percent" else None,
+        amount=made.value if made.kind == "amount" else None,
+        points=round(made.value) if made.kind == "points" else None,
         free_shipping=made.kind == "benefit",
         minimum=made.minimum_cents / 100 or None,
-        valid_until=made.until,
+        until=made.until,
         occasion=occasion,
-        with_code=with_code,
+        with_code=made.kind in ("percent", "amount") and made.channel in ("sms", "email"),
     )
-    if not texts:
-        written = [Words("ABC"[n], v.text, v.subject or "", v.preheader or "") for n, v in enumerate(copy.variants[: max(1, min(3, variants))])]
-        return written, sum(f.level == "warning" for v in copy.variants for f in v.findings)
-    given = [Words("ABC"[n], one.text, one.subject, one.preheader) for n, one in enumerate(texts[:3])]
-    told: dict[str, Any] = {"percent": made.value if made.kind == "percent" else None, "amount": made.value if made.kind == "amount" else None}
-    told |= {"minimum": money(made.minimum_cents) if made.minimum_cents else None, "code": "{code}" if with_code else None}
-    found = [(one, f) for one in given for f in _findings_of(bench, one, made, told)]
-    wrong = next(((one, f) for one, f in found if f.level == "error"), None)
-    if wrong:
-        place = wrong[1].place or wrong[1].rule
-        raise RuleBroken(f"Variant {wrong[0].key}: “{place}”. {wrong[1].reason_en}", rule="copy_blocked", place=place, key=wrong[0].key, reason=wrong[1].rule)
-    return given, len(found)
 
 
-def _findings_of(bench: Bench, one: Words, made: _Plan, told: dict[str, Any]) -> list[Any]:
-    facts = facts_of(bench, None, told, made.until)
-    return findings(bench, one.text, channel=made.channel, language=made.language, facts=facts, subject=one.subject or None, preheader=one.preheader or None)
+def _words(bench: Bench, told: Brief, texts: Sequence[Given]) -> tuple[list[Words], int]:
+    """The variants and the number of warnings. Raises RuleBroken for words the check blocks."""
+    warnings, words = 0, [Words("ABC"[n], one.text, one.subject, one.preheader) for n, one in enumerate(texts[:3])]
+    for one in words:
+        found = judged(bench, told, one.text, subject=one.subject or None, preheader=one.preheader or None)
+        wrong = blocks(found)
+        if wrong:
+            place = wrong.place or wrong.rule
+            raise RuleBroken(f"Variant {one.key}: “{place}”. {wrong.reason_en}", rule="copy_blocked", place=place, key=one.key, reason=wrong.rule)
+        warnings += len(found)
+    return words, warnings
+
+
+def _written(bench: Bench, told: Brief, variants: int) -> list[Given]:
+    """So many wordings that the check lets pass; where none does, one that will be refused with its reason."""
+    made = [variant for variant, _ in drawn(bench, told)]
+    good = [one for one in made if not blocks(one.findings)] or made[:1]
+    return [Given(text=one.text, subject=one.subject or "", preheader=one.preheader or "") for one in good[: max(1, min(3, variants))]]
 
 
 def _sketch(
@@ -211,37 +224,54 @@ def _sketch(
     )
 
 
-def drawn(bench: Bench, campaign: Campaign, kept: Audience, *, everyone: bool) -> tuple[campaigns.List, Outlook | None]:
-    """Who a campaign concerns today, without those who would buy anyway and within its budget, and what is expected of those written to."""
+@dataclass(frozen=True)
+class _Drawn:
+    """Who a campaign concerns, what its offer is expected to cost for each, and what is expected of them."""
+
+    people: campaigns.List
+    costs: dict[str, float]
+    seen: Outlook | None
+
+    @property
+    def written(self) -> list[str]:
+        """Those written to."""
+        return [member_id for member_id, mine in self.people.members.items() if mine[0] == "treated"]
+
+    @property
+    def cost(self) -> int:
+        """What the offer is expected to cost, in minor units."""
+        return math.ceil(sum(self.costs.get(member_id, 0.0) for member_id in self.written))
+
+    @property
+    def predicted(self) -> dict[str, float]:
+        """Orders added by member, of those the models know."""
+        return {} if self.seen is None else dict(self.seen.by_member["effect"])
+
+
+def _drawn_for(bench: Bench, campaign: Campaign, kept: Audience, *, everyone: bool) -> _Drawn:
+    """Who a campaign concerns today, without those who would buy anyway and within its budget."""
     where = audience.where_of(kept)
     able = audience.ids(bench.session, where, on=bench.today, channel=campaign.channel, addressed=True)
     offer = Offer.of(campaign)
     value = offer.value / 100 if offer.kind in ("amount", "benefit") else float(offer.value)
     seen = outlook(bench, rows_of(bench, able), offer.kind, value) if bench.means.fitted is not None else None
-    skip: set[str] = set()
-    most = None
-    if seen is not None:
-        told = seen.by_member
-        costs = offer.kind != "none"
-        if costs and not everyone:
-            # Whoever would buy anyway is not given money for it; whoever never ordered is unknown and stays in.
-            skip = set(told.index[~told["worth"]])
-        if campaign.budget_cents is not None and costs and len(told):
-            each = float(told.loc[~told.index.isin(skip), "cost"].mean() or 0)
-            most = int(campaign.budget_cents / each) if each > 0 else None
-    predicted = seen.by_member["effect"].to_dict() if seen is not None else {}
-    return campaigns.make_list(bench.session, campaign, where, on=bench.today, skip=skip, most=most, predicted=predicted), seen
+    each = costs(bench, able, offer.kind, value, seen)
+    # Whoever would buy anyway is not given money for it; whoever never ordered is unknown and stays in.
+    skip = set(seen.by_member.index[~seen.by_member["worth"]]) if seen is not None and each and not everyone else set()
+    found = _Drawn(campaigns.List(), each, seen)
+    return replace(found, people=campaigns.make_list(bench.session, campaign, where, on=bench.today, skip=skip, costs=each, predicted=found.predicted))
 
 
 def _campaign_shown(bench: Bench, campaign: Campaign, kept: Audience, *, warnings: int = 0, everyone: bool = False) -> CampaignShown:
-    made, seen = drawn(bench, campaign, kept, everyone=everyone)
-    offer = Offer.of(campaign)
+    return _shown(bench, campaign, kept, _drawn_for(bench, campaign, kept, everyone=everyone), warnings=warnings)
+
+
+def _shown(bench: Bench, campaign: Campaign, kept: Audience, found: _Drawn, *, warnings: int = 0) -> CampaignShown:
+    made, written, offer = found.people, found.written, Offer.of(campaign)
     value = offer.value / 100 if offer.kind in ("amount", "benefit") else float(offer.value)
-    written = [m for m, mine in made.members.items() if mine[0] == "treated"]
     told = None
-    if seen is not None:
-        rows = rows_of(bench, written)
-        told = estimate(bench, kept.name, offer.kind, value, outlook_of_all(bench, rows, offer.kind, value))
+    if found.seen is not None:
+        told = estimate(bench, kept.name, offer.kind, value, outlook_of_all(bench, rows_of(bench, written), offer.kind, value))
     over = bench.rules.campaigns.second_over_cents
     return CampaignShown(
         as_of=bench.today,
@@ -267,13 +297,24 @@ def _campaign_shown(bench: Bench, campaign: Campaign, kept: Audience, *, warning
         over_budget=made.left_out.get("over_budget", 0),
         budget=None if campaign.budget_cents is None else money(campaign.budget_cents),
         send_on=campaign.send_from.date() if campaign.send_from else None,
+        cost=money(found.cost),
         expected=told,
         warnings=warnings,
         second_over=money(over),
     )
 
 
-@tool(*MARKETERS, preview=preview_campaign)
+def settled_campaign(bench: Bench, *, name: str, audience_name: str | None, product: str | None, texts: list[Given] | None, **asked: Any) -> dict[str, Any]:
+    """The audience meant now, and the words as they are written now: what is shown is what will be sent."""
+    kept = _kept_or_meant(bench, name, audience_name, asked["wanted"])
+    if not texts:
+        terms = {name: asked[name] for name in ("channel", "language", "offer", "value", "minimum", "valid_until", "send_on")}
+        made = _plan(bench, kept, product=product, **terms)
+        texts = _written(bench, _brief(bench, made, tone=asked["tone"], occasion=asked["occasion"], product=product), asked["variants"])
+    return {"texts": texts, **({"audience_name": kept.id} if kept.id else {})}
+
+
+@tool(*MARKETERS, preview=preview_campaign, settle=settled_campaign)
 def create_campaign(
     bench: Bench,
     name: Name,
@@ -299,8 +340,9 @@ def create_campaign(
     kept = _kept_or_meant(bench, name, audience_name, wanted)
     if not kept.id:
         kept = audience.save(bench.session, name, audience.where_of(kept), channel=channel, by=bench.caller.account_id, now=bench.now)
-    made = _plan(bench, kept, channel, language, offer, value, product, minimum, valid_until)
-    words, warnings = _words(bench, made, tone=tone, occasion=occasion, product=product, texts=texts, variants=variants)
+    made = _plan(bench, kept, channel, language, offer, value, product, minimum, valid_until, send_on)
+    told = _brief(bench, made, tone=tone, occasion=occasion, product=product)
+    words, warnings = _words(bench, told, texts or _written(bench, told, variants))
     sketch = _sketch(bench, kept, name, made, words, holdout_percent, budget, send_on)
     shown = _campaign_shown(bench, sketch, kept, warnings=warnings, everyone=discount_everyone)
     expected = shown.expected.model_dump(mode="json") if shown.expected else {}
@@ -325,9 +367,17 @@ def create_campaign(
 
 # --- sending ----------------------------------------------------------------------------
 
+# How much dearer sending may have become since somebody agreed to it.
+_DEARER = 1.1
+
+
+def named_now(bench: Bench, campaign: str) -> dict[str, Any]:
+    """The campaign that is meant now: its name may mean another one when the yes is said."""
+    return {"campaign": campaigns.get(bench.session, campaign).id}
+
 
 def preview_send(bench: Bench, campaign: str) -> CampaignShown:
-    """Whom the campaign would write to today. Refuses one that was sent or stopped."""
+    """Whom the campaign would write to today. Refuses one that was sent or stopped, and one of which nobody is left."""
     found, kept = _draft(bench, campaign)
     shown = _campaign_shown(bench, found, kept, everyone=bool(found.expected.get("everyone")))
     if not shown.written_to:
@@ -347,23 +397,24 @@ def _draft(bench: Bench, named: str) -> tuple[Campaign, Audience]:
 
 def needs_second(bench: Bench, campaign: str) -> bool:
     """Whether a campaign may cost so much that another person must agree."""
-    shown = preview_send(bench, campaign)
-    cost = cents(float(shown.expected.cost)) if shown.expected else 0
-    return max(cost, cents(float(shown.budget)) if shown.budget and shown.offer != "none" else 0) > bench.rules.campaigns.second_over_cents
+    found, kept = _draft(bench, campaign)
+    if Offer.of(found).kind == "none":
+        return False
+    cost = _drawn_for(bench, found, kept, everyone=bool(found.expected.get("everyone"))).cost
+    return max(cost, found.budget_cents or 0) > bench.rules.campaigns.second_over_cents
 
 
-@tool(*MARKETERS, preview=preview_send, second=needs_second)
+@tool(*MARKETERS, preview=preview_send, second=needs_second, settle=named_now)
 def send_campaign(
     bench: Bench, campaign: Annotated[str, Field(description="name or id of a campaign that was set up", min_length=1, max_length=60)]
 ) -> CampaignShown:
     """Send a campaign that was set up: the audience is worked out anew, a part held out, each message goes at its member's best hour. Waits for a yes."""
     found, kept = _draft(bench, campaign)
-    everyone = bool(found.expected.get("everyone"))
-    shown = _campaign_shown(bench, found, kept, everyone=everyone)
-    made, seen = drawn(bench, found, kept, everyone=everyone)
-    written = [m for m, mine in made.members.items() if mine[0] == "treated"]
+    list_ = _drawn_for(bench, found, kept, everyone=bool(found.expected.get("everyone")))
+    _still_agreed(bench, list_)
+    shown = _shown(bench, found, kept, list_)
     shop, _ = send_time.hours(bench.session, bench.means.lake, None, today=bench.today)
-    whole, each = send_time.hours(bench.session, bench.means.lake, written, today=bench.today, like=shop)
+    whole, each = send_time.hours(bench.session, bench.means.lake, list_.written, today=bench.today, like=shop)
     rules = bench.rules.campaigns
 
     def hour(member_id: str) -> int:
@@ -373,17 +424,15 @@ def send_campaign(
         values = person(bench, member, code)
         return personal.fill(words.subject, values), personal.fill(words.text, values)
 
-    predicted = seen.by_member["effect"].to_dict() if seen is not None else {}
     start = max(bench.now, datetime.combine(bench.today, bench.now.time()))
-    sent = campaigns.send(bench.session, found, made, word=word, hour=hour, rules=rules, today=bench.today, now=start, predicted=predicted)
+    sent = campaigns.send(bench.session, found, list_.people, word=word, hour=hour, rules=rules, today=bench.today, now=start, predicted=list_.predicted)
     first = min((m.send_at for m in campaigns.waiting(bench.session, found.id, limit=1)), default=None)
-    return shown.model_copy(
-        update={
-            "status": "sent",
-            "sent": sent,
-            "campaign_id": found.id,
-            "written_to": len(written),
-            "held_out": made.count("holdout"),
-            "first_at": first.isoformat(timespec="minutes") if first else None,
-        }
-    )
+    return shown.model_copy(update={"status": "sent", "sent": sent, "first_at": first.isoformat(timespec="minutes") if first else None})
+
+
+def _still_agreed(bench: Bench, list_: _Drawn) -> None:
+    """Days may pass between a proposal and its second yes. Raises RuleBroken where the campaign has grown much dearer since it was shown."""
+    agreed = bench.agreed.get("cost")
+    if agreed is not None and list_.cost > math.ceil(_DEARER * cents(float(agreed))):
+        told = {"cost": money(list_.cost), "agreed": str(agreed)}
+        raise RuleBroken(f"It would cost {told['cost']} now, {told['agreed']} was agreed to; propose it again.", rule="campaign_dearer", **told)

@@ -12,7 +12,7 @@ import json
 import logging
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any, get_type_hints
@@ -51,7 +51,8 @@ class Tool:
     """A declared function: who may call it, whether it writes, its schema.
 
     `at_once` is a write that needs no yes, such as calling for a person; `for_member` one that
-    staff do for somebody; `second` says of a write's arguments whether another person must agree.
+    staff do for somebody; `second` says of a write's arguments whether another person must agree; `settle`
+    gives those arguments their final form before they are shown.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Tool:
     at_once: bool = False
     for_member: bool = False
     second: Callable[..., bool] | None = None
+    settle: Callable[..., dict[str, Any]] | None = None
 
 
 REGISTRY: dict[str, Tool] = {}
@@ -85,10 +87,12 @@ def tool(
     at_once: bool = False,
     staff: bool = False,
     second: Callable[..., bool] | None = None,
+    settle: Callable[..., dict[str, Any]] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a function as a tool of these roles.
 
-    One with a preview is a write and waits for a yes. With `staff`, support has it too, as
+    One with a preview is a write and waits for a yes; `settle` takes the same arguments and gives those that the yes is to
+    be bound to instead: what a name stands for now, words written now. It may take its time, nothing is locked. With `staff`, support has it too, as
     `<name>_for_member` with the member and, for a write, the reason as further arguments.
     """
 
@@ -98,7 +102,7 @@ def tool(
         told, writes = inspect.cleandoc(function.__doc__), preview is not None
         # A tool for support alone that changes a member's record names the member, too.
         bound = writes and frozenset(roles) == {Role.SUPPORT}
-        made = Tool(name, function, frozenset(roles), writes, _schema(function, staff=bound), told, preview, at_once, bound, second)
+        made = Tool(name, function, frozenset(roles), writes, _schema(function, staff=bound), told, preview, at_once, bound, second, settle)
         REGISTRY[name] = made
         if staff:
             twin, said = name + FOR_MEMBER, f"For a member named by staff: {told}"
@@ -158,11 +162,17 @@ class Gateway:
     def call(self, name: str, arguments: dict[str, Any]) -> Outcome:
         """Run or freeze one call. Raises Fault for a bug; refusals come back as an outcome."""
         started = time.perf_counter()
-        same = json.dumps([name, arguments], sort_keys=True, default=str)
+        self.subject = None
+        try:
+            same = json.dumps([name, arguments], sort_keys=True, default=str)
+        except (RecursionError, ValueError, TypeError):
+            # Nested deeper than anything can be read.
+            self.calls += 1
+            self._audit(name, {}, "refused", started, "bad_input")
+            return Outcome(name, {}, "refused", self.refused(BadInput("These arguments cannot be read.")))
         if same in self._seen:
             return self._seen[same]
         self.calls += 1
-        self.subject = None
         try:
             outcome = self._admit(name, arguments)
         except Refusal as refusal:
@@ -219,7 +229,7 @@ class Gateway:
             if self.caller.role not in (*found.roles, Role.ADMIN):
                 raise NotAllowed("There is no such tool for this role.")
             typed = found.schema.model_validate_json(json.dumps(approval.arguments))
-            bench = self._bench(session, found, typed, key=approval.id)
+            bench = self._bench(session, found, typed, key=approval.id, agreed=approval.card["facts"])
             approval.result = {**approval.card["facts"], "waits_for_second": False, "declined": not yes}
             if yes:
                 approval.result |= found.run(bench, **_values(found, typed)).model_dump(mode="json")
@@ -249,8 +259,8 @@ class Gateway:
             record = found.run(self._bench(session, found, typed), **_values(found, typed))
         return Outcome(name, typed.model_dump(mode="json", exclude_none=True), "ok", record.model_dump(mode="json"))
 
-    def _bench(self, session: Session, found: Tool, typed: BaseModel, *, key: str = "") -> Bench:
-        bench = Bench(session, self.caller, self.means, key, conversation_id=self.conversation_id, now=self.now())
+    def _bench(self, session: Session, found: Tool, typed: BaseModel, *, key: str = "", agreed: Mapping[str, Any] | None = None) -> Bench:
+        bench = Bench(session, self.caller, self.means, key, conversation_id=self.conversation_id, now=self.now(), agreed=agreed or {})
         if not found.for_member:
             return bench
         named: Any = typed
@@ -260,6 +270,10 @@ class Gateway:
 
     def _freeze(self, found: Tool, typed: BaseModel) -> Outcome:
         assert found.preview is not None
+        asked = typed.model_dump(mode="json", exclude_none=True)
+        if found.settle is not None:
+            with self.database.read() as session:
+                typed = typed.model_copy(update=found.settle(self._bench(session, found, typed), **_values(found, typed)))
         with self.database.effect() as session:
             bench = self._bench(session, found, typed)
             # The yes is bound to the member found now, not to words that may fit another one later.
@@ -277,7 +291,7 @@ class Gateway:
             )
             told = {"approval_id": approval.id, "expires_at": approval.expires_at.isoformat(timespec="seconds"), "facts": shown}
         self._frozen.add(approval.id)
-        return Outcome(found.name, frozen, "waiting_for_yes", told)
+        return Outcome(found.name, asked if found.settle else frozen, "waiting_for_yes", told)
 
     def _retire(self, session: Session, name: str, frozen: dict[str, Any]) -> None:
         """A new proposal replaces an earlier turn's about the same order, or of the same kind where no order is named."""
@@ -295,7 +309,7 @@ class Gateway:
             if self.caller.role not in found.roles:
                 raise NotAllowed("There is no such tool for this role.")
             typed = found.schema.model_validate_json(json.dumps(approval.arguments))
-            bench = self._bench(session, found, typed, key=approval.id)
+            bench = self._bench(session, found, typed, key=approval.id, agreed=approval.card["facts"])
             needs_second = approval.second_by is None and found.second is not None and found.second(bench, **_values(found, typed))
             if needs_second:
                 approvals.hand_on(session, approval, now=self.now())

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from members import audience, campaigns, conditions
 from members.access import Role
 from members.conditions import Channel, Conditions, Where
-from members.errors import NotFound
+from members.errors import BadInput, NotFound
 from members.tables import Audience
 from tools.bench import Bench, Record, cents, money
 from tools.gateway import tool
@@ -18,6 +18,9 @@ MARKETERS = (Role.MARKETER,)
 MessageChannel = Literal["sms", "email", "push", "wechat", "in_app"]
 _NAMES = Annotated[list[str] | None, Field(max_length=10)]
 Name = Annotated[str, Field(min_length=1, max_length=60)]
+
+
+_Month = Annotated[int, Field(ge=1, le=12)]
 
 
 class Wanted(BaseModel):
@@ -42,7 +45,7 @@ class Wanted(BaseModel):
     points_at_least: Annotated[int | None, Field(ge=0, le=10**9)] = None
     churn_from_percent: Annotated[int | None, Field(ge=1, le=100, description="chance of no order in 90 days, at least")] = None
     worth_at_least: Annotated[float | None, Field(ge=0, le=1e7, description="expected spend of the next twelve months, at least")] = None
-    birthday_months: Annotated[list[int] | None, Field(max_length=12)] = None
+    birthday_months: Annotated[list[_Month] | None, Field(max_length=12)] = None
 
 
 def conditions_of(bench: Bench, wanted: Wanted, unknown: list[str]) -> Conditions:
@@ -71,10 +74,14 @@ def conditions_of(bench: Bench, wanted: Wanted, unknown: list[str]) -> Condition
 
 
 def where_of(bench: Bench, wanted: Wanted, or_also: Sequence[Wanted] | None, but_not: Wanted | None, unknown: list[str]) -> Where:
-    """The whole condition: what is wanted, or any of the others, without what is not."""
-    parts = [conditions_of(bench, one, unknown).where() for one in (wanted, *(or_also or ()))]
-    where = conditions.either(*parts)
-    return conditions.but_not(where, conditions_of(bench, but_not, unknown).where()) if but_not else where
+    """The whole condition: what is wanted, or any of the others, without what is not. Raises BadInput for one that cannot be."""
+    try:
+        parts = [conditions_of(bench, one, unknown).where() for one in (wanted, *(or_also or ()))]
+        where = conditions.either(*parts)
+        return conditions.but_not(where, conditions_of(bench, but_not, unknown).where()) if but_not else where
+    except ValidationError as error:
+        why = "; ".join(str(one["msg"]).removeprefix("Value error, ") for one in error.errors()[:2])
+        raise BadInput(f"These conditions cannot be: {why}.", rule="audience_impossible", why=why) from error
 
 
 class AudienceCount(Record):
@@ -119,7 +126,7 @@ def audience_count(
     points_at_least: Annotated[int | None, Field(ge=0, le=10**9)] = None,
     churn_from_percent: Annotated[int | None, Field(ge=1, le=100)] = None,
     worth_at_least: Annotated[float | None, Field(ge=0, le=1e7)] = None,
-    birthday_months: Annotated[list[int] | None, Field(max_length=12)] = None,
+    birthday_months: Annotated[list[_Month] | None, Field(max_length=12)] = None,
     or_also: _OrAlso = None,
     but_not: _ButNot = None,
     consent: Annotated[Channel | None, Field(description="only those who agreed to this channel")] = None,

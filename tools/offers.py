@@ -9,7 +9,7 @@ from pydantic import Field
 
 from analytics import reactions, send_time
 from analytics.reactions import Outlook
-from members import audience, campaigns, conditions, people, program
+from members import audience, campaigns, conditions, orders, people, program
 from members.conditions import Where
 from members.errors import BadInput, RuleBroken
 from members.tables import Member
@@ -94,6 +94,10 @@ def amount_of(kind: str, value: float | None) -> float:
         raise BadInput("How much is the offer worth?", rule="offer_value")
     if kind == "percent" and not 1 <= value <= 90:
         raise BadInput("A discount lies between 1 and 90 per cent.", rule="offer_percent")
+    if kind in ("percent", "points") and value != round(value):
+        raise BadInput("Per cent and points are whole numbers.", rule="offer_whole")
+    if kind in ("amount", "benefit") and cents(value) < 1:
+        raise BadInput("The offer rounds to nothing.", rule="offer_value")
     return value
 
 
@@ -112,6 +116,27 @@ def outlook(bench: Bench, rows: pd.DataFrame, kind: str, value: float) -> Outloo
     amount = cents(value) if kind in ("amount", "benefit") else value
     model = fitted.uplift if fitted else None
     return reactions.outlook(rows, model, kind=kind, value=amount, margin=bench.rules.campaigns.gross_margin, points_worth=worth)
+
+
+def costs(bench: Bench, member_ids: Sequence[str], kind: str, value: float, seen: Outlook | None) -> dict[str, float]:
+    """What an offer is expected to cost for each member, in minor units; empty for one that costs nothing.
+
+    Whoever the models know nothing of is reckoned with like the average of those they know; where nothing was learned,
+    as if everybody used the offer on an order of the usual size. Raises RuleBroken where there is no order to tell its size.
+    """
+    if kind == "none" or not value:
+        return {}
+    known = {} if seen is None else seen.by_member["cost"].to_dict()
+    if known:
+        unknown = sum(known.values()) / len(known)
+    elif kind == "percent":
+        usual = orders.usual_cents(bench.session)
+        if usual is None:
+            raise RuleBroken("There is no order yet that would say what a share of one costs: give a sum instead.", rule="no_usual_order")
+        unknown = usual * value / 100
+    else:
+        unknown = float(program.worth_cents(round(value), bench.rules) if kind == "points" else cents(value))
+    return {member_id: known.get(member_id, unknown) for member_id in member_ids}
 
 
 def estimate(bench: Bench, name: str, kind: Any, value: float, seen: Outlook) -> UpliftEstimate:

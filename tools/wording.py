@@ -1,6 +1,7 @@
 """In which words, and may they go out? For marketers."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -84,6 +85,78 @@ def write_copy(
     again: Annotated[int, Field(ge=0, le=50, description="other wordings of the same: 1, 2, …")] = 0,
 ) -> Copy:
     """Write three variants of a campaign message from catalogue facts only, checked; nothing is sent."""
+    told = brief(
+        bench,
+        channel=channel,
+        tone=tone,
+        language=language,
+        product=product,
+        percent=offer_percent,
+        amount=amount_off,
+        points=extra_points,
+        free_shipping=free_shipping,
+        minimum=minimum,
+        until=valid_until,
+        tier=tier,
+        occasion=occasion,
+        with_code=with_code,
+        again=again,
+    )
+    variants = drawn(bench, told)
+    return Copy(
+        channel=channel,
+        tone=tone,
+        occasion=occasion,
+        language=told.language,
+        currency=bench.rules.currency,
+        product_id=told.offer.product.id if told.offer else None,
+        product_name=told.facts["product"] or told.facts["shelf"],
+        price=told.facts["price"],
+        offer_percent=offer_percent,
+        valid_until=valid_until,
+        variants=[variant for variant, _ in variants],
+        written_by=variants[0][1] if variants else "embedded",
+    )
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What a message is to say, for its writer, and what of it can be proved, for the check."""
+
+    facts: dict[str, Any]
+    offer: Offer | None
+    provable: compliance.Facts
+
+    @property
+    def channel(self) -> str:
+        """How it goes out."""
+        return str(self.facts["channel"])
+
+    @property
+    def language(self) -> str:
+        """The language it is written in."""
+        return str(self.facts["language"])
+
+
+def brief(
+    bench: Bench,
+    *,
+    channel: str,
+    tone: str = "warm",
+    language: str | None = None,
+    product: str | None = None,
+    percent: int | None = None,
+    amount: float | None = None,
+    points: int | None = None,
+    free_shipping: bool = False,
+    minimum: float | None = None,
+    until: date | None = None,
+    tier: str | None = None,
+    occasion: str | None = None,
+    with_code: bool = False,
+    again: int = 0,
+) -> Brief:
+    """The facts of a message, from the catalogue and the offer. Raises NotFound for a product the shop does not have."""
     shelf = product.strip().lower() if product and product.strip().lower() in audience.categories(bench.session) else None
     offer = _meant(bench, product) if product and not shelf else None
     speech = language or ("zh" if product and has_han(product) else "en")
@@ -98,33 +171,18 @@ def write_copy(
         "category": shelf or (offer.product.category if offer else None),
         "product_text": (offer.product.description_zh if speech == "zh" else offer.product.description_en) if offer else None,
         "price": money(offer.least_cents) if offer else None,
-        "percent": offer_percent,
-        "amount": None if amount_off is None else money(cents(amount_off)),
-        "points": extra_points,
+        "percent": percent,
+        "amount": None if amount is None else money(cents(amount)),
+        "points": points,
         "benefit": "free_shipping" if free_shipping else None,
         "minimum": None if not minimum else money(cents(minimum)),
-        "until": valid_until.isoformat() if valid_until else None,
+        "until": until.isoformat() if until else None,
         "tier": (named.name_zh if speech == "zh" else named.name_en) if named else None,
         "occasion": occasion,
         "code": "{code}" if with_code else None,
         "again": again or None,
     }
-    provable = facts_of(bench, offer, facts, valid_until)
-    variants = _drawn(bench, facts, lambda v: _checked(bench, v, channel, speech, provable))
-    return Copy(
-        channel=channel,
-        tone=tone,
-        occasion=occasion,
-        language=speech,
-        currency=bench.rules.currency,
-        product_id=offer.product.id if offer else None,
-        product_name=facts["product"] or facts["shelf"],
-        price=facts["price"],
-        offer_percent=offer_percent,
-        valid_until=valid_until,
-        variants=[variant for variant, _ in variants],
-        written_by=variants[0][1] if variants else "embedded",
-    )
+    return Brief(facts, offer, facts_of(bench, offer, facts, until))
 
 
 def _shelf(key: str, language: str) -> str:
@@ -157,30 +215,34 @@ def facts_of(bench: Bench, offer: Offer | None, told: dict[str, Any], until: dat
     )
 
 
-def _drawn(bench: Bench, facts: dict[str, Any], checked: Callable[[dict[str, str]], tuple[Variant, str]]) -> list[tuple[Variant, str]]:
-    """Three variants. Where the embedded writer's lines, put together, break a rule of the check, others are drawn in their place."""
-    made = [checked(variant) for variant in bench.means.write(facts)]
+def drawn(bench: Bench, told: Brief) -> list[tuple[Variant, str]]:
+    """Three variants and who wrote each. For one that breaks a rule of the check the embedded writer draws another, as long as it finds any."""
+    made = [_checked(bench, told, one) for one in bench.means.write(told.facts)]
     for n in range(1, _DRAWS):
-        blocked = [place for place, one in enumerate(made) if one[1] == "embedded" and _blocked(one[0])]
-        if not blocked:
+        places = [place for place, (variant, _) in enumerate(made) if blocks(variant.findings)]
+        if not places:
             break
-        others = bench.means.write(facts | {"again": f"{facts['again'] or 0}.{n}"})
-        for place in blocked:
-            if place < len(others) and not _blocked((other := checked(others[place]))[0]):
+        others = bench.means.write(told.facts | {"again": f"{told.facts['again'] or 0}.{n}", "by": "embedded"})
+        for place in places:
+            if place < len(others) and not blocks((other := _checked(bench, told, others[place]))[0].findings):
                 made[place] = other
     return made
 
 
-def _blocked(variant: Variant) -> bool:
-    return any(finding.level == "error" for finding in variant.findings)
+def blocks(found: Sequence[Finding]) -> Finding | None:
+    """The first finding for which a message may not go out."""
+    return next((one for one in found if one.level == "error"), None)
 
 
-def _checked(bench: Bench, variant: dict[str, str], channel: str, language: str, facts: compliance.Facts) -> tuple[Variant, str]:
-    found = findings(
-        bench, variant["text"], channel=channel, language=language, facts=facts, subject=variant.get("subject"), preheader=variant.get("preheader")
-    )
-    made = _measured(variant, channel)
+def _checked(bench: Bench, told: Brief, variant: dict[str, str]) -> tuple[Variant, str]:
+    found = judged(bench, told, variant["text"], subject=variant.get("subject"), preheader=variant.get("preheader"))
+    made = _measured(variant, told.channel)
     return made.model_copy(update={"findings": found, "previews": previews(bench, variant["text"])}), variant.get("written_by", "embedded")
+
+
+def judged(bench: Bench, told: Brief, text: str, *, subject: str | None = None, preheader: str | None = None) -> list[Finding]:
+    """What the check says of words for a brief."""
+    return findings(bench, text, channel=told.channel, language=told.language, facts=told.provable, subject=subject, preheader=preheader)
 
 
 def findings(

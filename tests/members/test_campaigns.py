@@ -44,6 +44,7 @@ EVERYBODY = every(test("language", any_of=["en"]))
 TEN_OFF = Offer("percent", 10, until=TODAY + timedelta(30))
 WORDS = [Words("A", "Hello {name}", "Tea"), Words("B", "Dear {name}", "Tea!")]
 RULES = Campaigns()
+EACH_ONE = {f"M-{n:02}": 1.0 for n in range(20)}
 
 
 def _fill(world: Any) -> Any:
@@ -195,13 +196,13 @@ def test_whoever_would_buy_anyway_is_skipped_counted_and_neither_written_to_nor_
 
 def test_a_small_budget_writes_to_whom_it_changes_most_and_names_the_others(shop: Any) -> None:
     predicted = {f"M-{n:02}": n / 100 for n in range(20)}
-    made = _list(shop, _draft(shop, holdout_percent=20), most=8, predicted=predicted)
+    made = _list(shop, _draft(shop, holdout_percent=20, budget_cents=8), costs=EACH_ONE, predicted=predicted)
     assert sorted(made.members) == [f"M-{n:02}" for n in range(10, 20)]
     assert (made.count("treated"), made.count("holdout"), made.left_out["over_budget"]) == (8, 2, 10)
 
 
 def test_a_budget_for_all_leaves_nobody_out(shop: Any) -> None:
-    made = _list(shop, _draft(shop, holdout_percent=20), most=16)
+    made = _list(shop, _draft(shop, holdout_percent=20, budget_cents=16), costs=EACH_ONE)
     assert len(made.members) == 20 and not made.left_out.get("over_budget")
 
 
@@ -244,20 +245,32 @@ def test_a_budget_that_fits_to_the_last_member_keeps_the_last_member(shop: Any) 
     shop.add(*[Member(id=f"N-{n:02}", language="en") for n in range(31)])
     shop.add(*[row for n in range(31) for row in (_agreed(f"N-{n:02}"), Contact(member_id=f"N-{n:02}", kind="email", value=f"{n}@n"))])
     # 41 of 50 are written to when 18% are held out, though 41 / 0.82 is a little less than 50 in binary.
-    made = _list(shop, _draft(shop, holdout_percent=18), most=41)
+    costs = EACH_ONE | {f"N-{n:02}": 1.0 for n in range(31)}
+    made = _list(shop, _draft(shop, holdout_percent=18, budget_cents=41), costs=costs)
     assert (made.count("treated"), made.count("holdout"), made.left_out["over_budget"]) == (41, 9, 1)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
 @given(st.integers(0, 50), st.integers(0, 25))
 def test_a_budget_is_used_up_and_never_exceeded(shop: Any, percent: int, most: int) -> None:
-    campaign = Campaign(id="K", name_en="", channel="email", holdout_percent=percent)
+    campaign = Campaign(id="K", name_en="", channel="email", holdout_percent=percent, budget_cents=most)
     with shop.database.read() as session:
-        made = campaigns.make_list(session, campaign, EVERYBODY, on=TODAY, most=most)
+        made = campaigns.make_list(session, campaign, EVERYBODY, on=TODAY, costs=EACH_ONE)
     over = made.left_out.get("over_budget", 0)
     assert made.count("treated") <= most and len(made.members) + over == 20
     # One more would be one too many.
     assert not over or (len(made.members) + 1) * (100 - percent) > most * 100
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(st.integers(0, 50), st.integers(0, 2500), st.lists(st.floats(0, 300), min_size=20, max_size=20), st.lists(st.floats(-1, 1), min_size=20, max_size=20))
+def test_a_budget_holds_however_unlike_the_members_costs_are(shop: Any, percent: int, budget: int, each: list[float], moved: list[float]) -> None:
+    campaign = Campaign(id="K", name_en="", channel="email", holdout_percent=percent, budget_cents=budget)
+    costs, predicted = ({f"M-{n:02}": told[n] for n in range(20)} for told in (each, moved))
+    with shop.database.read() as session:
+        made = campaigns.make_list(session, campaign, EVERYBODY, on=TODAY, costs=costs, predicted=predicted)
+    assert sum(costs[who] for who, mine in made.members.items() if mine[0] == "treated") <= budget
+    assert len(made.members) + made.left_out.get("over_budget", 0) == 20
 
 
 # --- sending ----------------------------------------------------------------------------
@@ -427,14 +440,32 @@ def test_a_message_leaves_once(both: Any) -> None:
 def test_a_message_that_fails_is_tried_again_after_growing_waits_and_then_given_up(both: Any) -> None:
     _send(both, _draft(both))
     first, now = _box(both)[0], datetime(2025, 9, 1, 12)
-    for tries, minutes in enumerate((2, 4, 8, 16), start=1):
+    for tries, minutes in enumerate((2, 4, 8, 16, 32, 64, 128, 240, 240, 240, 240), start=1):
         after = _failed(both, first.id, now)
         assert (after.status, after.tries, after.send_at) == ("waiting", tries, now + timedelta(minutes=minutes))
         assert first.member_id not in _due(both, after.send_at - timedelta(seconds=1))
-        assert first.member_id in _due(both, after.send_at)
+        assert first.member_id in _due(both, after.send_at) or quiet(after.send_at.hour, RULES)
         now = after.send_at
+    assert now - datetime(2025, 9, 1, 12) < timedelta(days=1)
     assert _failed(both, first.id, now).status == "failed"
     assert first.member_id not in _due(both, datetime(2025, 9, 30, 12)) and not _delivered(both, first.id, now)
+    with both.database.effect() as session:
+        assert [campaigns.try_again(session, first.campaign_id, now=now) for _ in range(2)] == [1, 0]
+    assert first.member_id in _due(both, datetime(2025, 9, 30, 12))
+
+
+def test_whoever_takes_a_message_has_it_alone_until_their_time_is_up(both: Any) -> None:
+    _send(both, _draft(both))
+    first, noon = _box(both)[0], datetime(2025, 9, 1, 12)
+
+    def taken(_: int) -> bool:
+        with both.database.effect() as session:
+            return campaigns.claim(session, first.id, seen=first.send_at, now=noon)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(taken, range(6))) == [False] * 5 + [True]
+    assert first.member_id not in _due(both, noon + campaigns.LEASE - timedelta(seconds=1))
+    assert first.member_id in _due(both, noon + campaigns.LEASE)
 
 
 def test_a_message_that_fails_late_in_the_evening_waits_for_the_morning(shop: Any) -> None:

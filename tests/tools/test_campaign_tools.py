@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pandas as pd
 import pytest
 from sqlmodel import col, func, select
 
@@ -14,7 +16,9 @@ from assistant.embedded.model import worded
 from eval import worlds
 from members import accounts, campaigns
 from members.access import Caller, Role
-from members.tables import Campaign, CampaignMember, Consent, Coupon, Member, Outgoing
+from members.errors import RuleBroken
+from members.tables import Audience, Campaign, CampaignMember, Consent, Coupon, Member, Outgoing
+from prompts import personal
 from tools.gateway import REGISTRY, Gateway, Outcome
 
 STUDIO = [
@@ -182,6 +186,25 @@ def test_the_second_list_holds_no_formula_and_no_address_of_those_held_out(sent:
     assert not any(cell.startswith(("=", "+", "@")) for line in spreadsheet_safe(audience).splitlines() for cell in line.split(","))
 
 
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1+1", "＋1", "－1", "＠x"])
+def test_no_cell_of_a_file_begins_a_formula(cell: str) -> None:
+    from assistant.api import spreadsheet_safe
+
+    assert "'" + cell in spreadsheet_safe(pd.DataFrame({"name": [cell]}))
+
+
+def test_the_list_of_an_audience_with_a_chinese_name_can_be_taken_away(shop: Desk) -> None:
+    from starlette.testclient import TestClient
+
+    from assistant import api
+
+    done(shop, "audience_build", name="沉睡的金卡", wanted={"tiers": ["gold"]}, channel="email")
+    with TestClient(api.build(shop)) as client:
+        token = client.post("/api/v1/token", json={"login": "marketer", "password": worlds.PASSWORD}).json()["token"]
+        answer = client.get("/api/v1/audiences/沉睡的金卡.csv", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200 and answer.headers["content-disposition"].isascii() and answer.text.startswith("member_id,")
+
+
 def test_words_that_break_a_rule_stop_a_campaign(shop: Desk) -> None:
     refused = call(
         shop, "create_campaign", name="Loud", wanted={"tiers": ["silver"]}, texts=[{"text": "The best tea in England! Reply STOP to opt out"}], channel="sms"
@@ -225,6 +248,156 @@ def test_whoever_would_buy_anyway_is_not_discounted_unless_asked(shop: Desk) -> 
     generous = call(shop, "create_campaign", **asked, discount_everyone=True).result["facts"]
     assert careful["would_buy_anyway"] > 0 == generous["would_buy_anyway"]
     assert careful["reachable"] == generous["reachable"]
+
+
+def _campaign(desk: Desk, name: str, **told: Any) -> dict[str, Any]:
+    asked = {"name": name, "wanted": {"bought_within_days": 365}, "channel": "email", "discount_everyone": True, **told}
+    return done(desk, "create_campaign", **asked)
+
+
+def test_the_yes_sends_the_campaign_that_was_shown_whatever_bears_its_name_later(shop: Desk) -> None:
+    shown = _campaign(shop, "Spring tee", value=5.0)
+    turn = gateway(shop)
+    card = turn.call("send_campaign", {"campaign": "Spring tea"})
+    assert card.result["facts"]["campaign_id"] == shown["campaign_id"]
+    _campaign(shop, "Spring tea", value=80.0)
+    sent = turn.carry_out(card.result["approval_id"]).result
+    assert (sent["campaign_id"], sent["value"]) == (shown["campaign_id"], 5.0)
+
+
+def test_the_audience_meant_is_the_one_shown_whatever_bears_its_name_later(shop: Desk) -> None:
+    done(shop, "audience_build", name="Tea frends", wanted={"tiers": ["silver"]}, channel="email")
+    turn = gateway(shop)
+    card = turn.call("create_campaign", {"name": "Hello", "audience_name": "Tea friends", "value": 5.0})
+    done(shop, "audience_build", name="Tea friends", wanted={"bought_within_days": 3000}, channel="email")
+    assert turn.carry_out(card.result["approval_id"]).result["audience"] == "Tea frends"
+
+
+def test_what_is_kept_are_the_words_that_were_shown(shop: Desk) -> None:
+    turn, asked = gateway(shop), []
+
+    def another(facts: dict[str, Any]) -> list[dict[str, str]]:
+        asked.append(facts)
+        return [{"text": f"Tea is here, wording {len(asked)}. {{unsubscribe}}", "subject": "Tea", "written_by": "model"}] * 3
+
+    turn.means = replace(turn.means, write=another)
+    card = turn.call("create_campaign", {"name": "Words", "wanted": {"tiers": ["silver"]}, "channel": "email", "offer": "none", "language": "en"})
+    kept = turn.carry_out(card.result["approval_id"]).result
+    assert kept["variants"] == card.result["facts"]["variants"] and len(asked) == 1
+
+
+def test_a_models_words_that_break_a_rule_are_replaced_by_the_shops_own(shop: Desk) -> None:
+    turn, own = gateway(shop), shop.means().write
+
+    def loud(facts: dict[str, Any]) -> list[dict[str, str]]:
+        return (
+            own(facts) if facts.get("by") == "embedded" else [{"text": "The best tea in the world! {unsubscribe}", "subject": "Tea", "written_by": "model"}] * 3
+        )
+
+    turn.means = replace(turn.means, write=loud)
+    asked = {"name": "Loud", "wanted": {"tiers": ["silver"]}, "channel": "email", "language": "en", "offer": "none", "variants": 3}
+    facts = turn.call("create_campaign", asked).result["facts"]
+    assert facts["variants"] and not [v for v in facts["variants"] if "best" in v["text"]]
+
+
+def test_no_model_is_asked_while_the_record_is_locked(shop: Desk) -> None:
+    turn, own = gateway(shop), shop.means().write
+
+    def slow(facts: dict[str, Any]) -> list[dict[str, str]]:
+        with shop.database.effect() as session:  # waits for ever, or fails, inside another effect
+            session.add(Audience(id=f"A-{uuid4().hex[:6]}", version=1, name=uuid4().hex))
+        return own(facts)
+
+    turn.means = replace(turn.means, write=slow)
+    assert turn.call("create_campaign", {"name": "Slow", "wanted": {"tiers": ["silver"]}, "value": 5.0}).status == "waiting_for_yes"
+
+
+def _newcomers(desk: Desk, number: int) -> None:
+    with desk.database.effect() as session:
+        session.add_all([Member(id=f"NEW-{n}", name=f"New {n}", tier="bronze", city="Nowhere", language="en", joined_on=worlds.DAY) for n in range(number)])
+        session.flush()
+        session.add_all([Consent(member_id=f"NEW-{n}", channel="in_app", granted=True) for n in range(number)])
+
+
+def test_whoever_never_ordered_costs_what_others_do_so_that_second_person_and_budget_hold(shop: Desk) -> None:
+    _newcomers(shop, 400)
+    asked: dict[str, Any] = {"wanted": {"cities": ["Nowhere"]}, "channel": "in_app", "offer": "amount", "value": 40.0, "language": "en"}
+    free = _campaign(shop, "Newcomers", **asked)
+    assert free["written_to"] == 360 and float(free["cost"]) > 500
+    assert call(shop, "send_campaign", campaign="Newcomers").result["facts"]["needs_second"]
+    capped = _campaign(shop, "Few newcomers", **asked, budget=300.0)
+    assert 0 < capped["written_to"] < 360 and float(capped["cost"]) <= 300 and capped["over_budget"]
+
+
+def test_before_anything_was_learned_an_offer_costs_as_if_all_used_it(shop: Desk) -> None:
+    turn = gateway(shop)
+    turn.means = replace(turn.means, fitted=None)
+    asked: dict[str, Any] = {"wanted": {"bought_within_days": 365}, "channel": "email", "language": "en"}
+    dear = turn.call("create_campaign", {"name": "Blind", **asked, "offer": "amount", "value": 20.0}).result["facts"]
+    assert dear["expected"] is None and float(dear["cost"]) == 20 * dear["written_to"]
+    turn.carry_out(turn.call("create_campaign", {"name": "Blind", **asked, "offer": "amount", "value": 20.0}).result["approval_id"])
+    assert turn.call("send_campaign", {"campaign": "Blind"}).result["facts"]["needs_second"]
+    capped = turn.call("create_campaign", {"name": "Capped", **asked, "offer": "percent", "value": 20.0, "budget": 60.0}).result["facts"]
+    assert 0 < capped["written_to"] < dear["written_to"] and float(capped["cost"]) <= 60
+
+
+def test_a_budget_holds_where_members_cost_unlike_sums(shop: Desk) -> None:
+    shown = _campaign(shop, "Capped", value=20.0, budget=80.0, holdout_percent=20)
+    assert shown["over_budget"] and 60 < float(shown["cost"]) <= 80
+
+
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [
+        ({"offer": "amount", "value": 0.001}, "offer_value"),
+        ({"offer": "points", "value": 0.2}, "offer_whole"),
+        ({"offer": "percent", "value": 12.5}, "offer_whole"),
+        ({"offer": "percent", "value": 5.0, "valid_until": "9999-12-31"}, "offer_too_long"),
+        ({"offer": "percent", "value": 5.0, "send_on": "2050-01-01"}, "send_too_far"),
+        ({"offer": "percent", "value": 5.0, "send_on": "2027-01-10", "valid_until": "2026-12-31"}, "offer_over"),
+    ],
+)
+def test_an_offer_that_cannot_be_is_refused_before_its_card(desk: Desk, told: dict[str, Any], rule: str) -> None:
+    assert call(desk, "create_campaign", name="x", wanted={"tiers": ["silver"]}, **told).result["rule"] == rule
+
+
+def test_an_offer_sent_later_lasts_two_weeks_from_then(desk: Desk) -> None:
+    facts = call(desk, "create_campaign", name="x", wanted={"tiers": ["silver"]}, value=5.0, send_on="2027-01-10").result["facts"]
+    assert facts["valid_until"] == "2027-01-24"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"spent_at_least": 50.0, "spent_at_most": 10.0}, {"tiers": ["gold"], "or_also": 1}, {"birthday_months": [13]}],
+)
+def test_conditions_that_cannot_be_are_told_so(desk: Desk, wanted: dict[str, Any]) -> None:
+    assert call(desk, "estimate_uplift", wanted=wanted).result["code"] == "bad_input"
+
+
+def test_too_many_conditions_are_told_so(desk: Desk) -> None:
+    many = dict.fromkeys(("bought_within_days", "not_bought_for_days", "joined_within_days", "orders_at_least", "points_at_least", "churn_from_percent"), 1)
+    assert call(desk, "audience_count", **many, or_also=[many] * 4).result["rule"] == "audience_impossible"
+
+
+def test_a_campaign_grown_dearer_since_it_was_agreed_to_is_proposed_again(shop: Desk) -> None:
+    asked: dict[str, Any] = {"wanted": {"cities": ["Nowhere"]}, "channel": "in_app", "offer": "amount", "value": 90.0, "language": "en"}
+    _newcomers(shop, 100)
+    _campaign(shop, "Growing", **asked)
+    assert done(shop, "send_campaign", campaign="Growing")["waits_for_second"]
+    with shop.database.effect() as session:
+        session.add_all([Member(id=f"MORE-{n}", name="x", tier="bronze", city="Nowhere", language="en", joined_on=worlds.DAY) for n in range(100)])
+    with shop.database.effect() as session:
+        accounts.create(session, "second", "long enough 1", Role.MARKETER)
+    other = shop.caller_named("second")
+    with pytest.raises(RuleBroken) as refused:
+        shop.inbox.decide_second(other, shop.inbox.seconds(other)[0].approval_id, yes=True)
+    assert refused.value.details["rule"] == "campaign_dearer"
+
+
+def test_names_cannot_break_or_turn_the_line_of_a_message() -> None:
+    told = personal.fill("Dear {name|friend}: tea", {"name": "Al\r\nBcc: x@y\u202e evil\u2028"})
+    assert told == "Dear Al Bcc: x@y evil: tea"
+    assert personal.fill("{name|friend}", {"name": "\u202e \n"}) == "friend"
 
 
 def test_a_dear_campaign_needs_another_marketer(shop: Desk) -> None:
@@ -275,6 +448,15 @@ def test_the_same_rules_are_no_proposal_and_impossible_ones_are_refused(desk: De
         ({"thresholds": {"wooden": 5.0}}, "policy_unknown"),
     ):
         assert call(desk, "policy_what_if", rules=rules).result["rule"] == rule
+
+
+@pytest.mark.parametrize("rules", [{"earning": {"gold": 1e30}}, {"thresholds": {"gold": 1e15}}, {"discounts": {"gold": 99}}, {"earning": {"gold": 0.0}}])
+def test_rules_beyond_all_reason_are_bad_input(desk: Desk, rules: dict[str, Any]) -> None:
+    assert call(desk, "policy_what_if", rules=rules).result["code"] == "bad_input"
+
+
+def test_rules_for_a_far_day_are_refused(desk: Desk) -> None:
+    assert call(desk, "adopt_policy", rules={"thresholds": {"silver": 700.0}}, starts_on="9999-12-31").result["rule"] == "policy_too_far"
 
 
 def test_a_higher_threshold_lifts_nobody_and_the_page_can_draw_who_moves(desk: Desk) -> None:

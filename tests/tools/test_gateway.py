@@ -69,6 +69,14 @@ def test_a_schema_is_closed_and_strict(tool: Tool) -> None:
     assert tool.schema.model_json_schema()["additionalProperties"] is False
 
 
+def test_arguments_nested_beyond_reading_are_bad_input_not_a_fault(desk: Desk) -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    outcome = _gateway(desk, Role.MARKETER).call("audience_count", {"tiers": deep})
+    assert (outcome.status, outcome.result["code"]) == ("refused", "bad_input")
+
+
 @TOOLS
 def test_an_extra_key_is_refused(desk: Desk, tool: Tool) -> None:
     for key in ("member_id", "role", "bench", "key", "note"):

@@ -78,6 +78,9 @@ def demo(
     _build_demo(home, _day(today))
     if serve_it:
         serve(home, host, port)
+        return
+    with _desk(home) as desk:
+        _first_logins(desk)
 
 
 @app.command()

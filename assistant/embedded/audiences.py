@@ -109,7 +109,9 @@ _OR = re.compile(
     re.IGNORECASE,
 )
 _TRAILING = re.compile(r"[，,;；]\s*([^，,;；]{3,30}?)(?:的|的人)?(?:都)?(?:刨掉|刨除|除外|不算|排除掉?|去掉|剔除|别放进来)\s*[。.!！]?$")
-_OUTSIDE = re.compile(r"\b(?:(?:living |who live |based )?outside(?: of)?|not (?:living |based )?(?:in|from)) (?:the )?(?=[A-Z])")
+_OUTSIDE = re.compile(
+    r"\b(?:(?:living |who live |based )?outside(?: of)?|(?:who are )?not (?:living |based )?(?:in|from)) ((?:the )?[A-Z]\w*(?:(?:,? (?:or |and )?|, )(?:the )?[A-Z]\w*)*)"
+)
 _OUTSIDE_ZH = re.compile(r"(?:除了?)?(?:在|住在)?([\u4e00-\u9fff]{2,4}?)(?:以外|之外)的?")
 _RISK = re.compile(r"at[- ]risk|churn|likely to leave|about to leave|slipping away|流失风险|快流失|要流失|可能流失|流失概率|流失率", re.IGNORECASE)
 _WORTH = re.compile(r"\b(?:worth|valued? at|lifetime value|ltv|clv|expected to spend)\b|价值|年价值|预计消费", re.IGNORECASE)
@@ -124,7 +126,11 @@ def wanted(turn: Turn) -> dict[str, Any]:
         # “…，7天内下过单的刨掉”: what is left out comes first, the word for it last.
         text = f"{text[: tail.start()]} 排除 {tail[1]}"
     abroad = _OUTSIDE_ZH.search(text)
-    text = f"{text[: abroad.start()]}{text[abroad.end() :]} 排除 在{abroad[1]}" if abroad else _OUTSIDE.sub("but not in the ", text)
+    if abroad:
+        text = f"{text[: abroad.start()]}{text[abroad.end() :]} 排除 在{abroad[1]}"
+    elif beyond := _OUTSIDE.search(text):
+        # Only the place is left out; what is said after it is wanted.
+        text = f"{text[: beyond.start()]}{text[beyond.end() :].rstrip('.?! ')} but not in {beyond[1]}"
     cut = _WITHOUT.search(text)
     inside, outside = (text[: cut.start()], text[cut.end() :]) if cut else (text, "")
     if cut and not _flat(turn, inside):

@@ -98,6 +98,18 @@ def goes_on(turn: Turn, label: str) -> str | None:
     return None
 
 
+@skill("audience_count")
+def _count(turn: Turn) -> Story:
+    meant = wanted(turn)
+    asked = {**meant.pop("wanted", {}), **given(consent=wish.audience(turn).get("consent")), **meant}
+    before = turn.last("audience_count")
+    if before and wish.continues(turn.text):
+        asked = {**before.arguments, **asked}
+    if not asked and not re.search(r"\b(all|every|total|in all|how many members)\b|全部|所有|一共|总共", turn.text.lower()):
+        return ask_back(turn, "missing_audience", "audience")
+    return told((yield Call("audience_count", asked)))
+
+
 @skill("audience_build")
 def _build(turn: Turn) -> Story:
     waiting = turn.past[-1] if turn.past and turn.past[-1].tool == "audience_build" and turn.past[-1].record.get("outcome") == "waiting_for_yes" else None
@@ -109,18 +121,21 @@ def _build(turn: Turn) -> Story:
         return told((yield Call("audience_build", {**kept, **fresh, "wanted": whole, "name": quoted(turn) or kept["name"]})))
     before = turn.last("audience_count")
     asked = {} if before is not None and _THEM.search(turn.text) and not turn.slots.tiers + turn.slots.cities else wanted(turn)
-    if not asked.get("wanted"):
+    if not asked.get("wanted") and not asked.get("but_not"):
         if before is None or before.record.get("outcome") == "refused":
             return ask_back(turn, "missing_audience", "audience")
         # “Save that as quiet gold”: what was counted last.
         kept = {k: v for k, v in before.arguments.items() if k not in ("consent", "or_also", "but_not") and v not in (None, [])}
         asked = {"wanted": kept, **given(or_also=before.arguments.get("or_also"), but_not=before.arguments.get("but_not"))}
-        if not kept:
+        if not kept and not asked.get("but_not"):
             return ask_back(turn, "missing_audience", "audience")
         reach = channel(turn) or before.arguments.get("consent")
     else:
         reach = channel(turn)
-    return told((yield Call("audience_build", {"name": quoted(turn) or name_for(turn, asked["wanted"]), **asked, **given(channel=reach)})))
+    asked.setdefault("wanted", {})
+    return told(
+        (yield Call("audience_build", {"name": quoted(turn) or name_for(turn, asked["wanted"] or asked.get("but_not", {})), **asked, **given(channel=reach)}))
+    )
 
 
 _AMENDS = re.compile(r"\btoo\b|\balso\b|as well|instead|same name|rather|make it|change|换成|改成|改|加上|再加|不对|换", re.IGNORECASE)
@@ -229,6 +244,10 @@ def _of_whom(turn: Turn) -> dict[str, Any]:
     if asked and not (_THEM.search(turn.text) and _last_audience(turn)):
         return {"wanted": asked}
     before = turn.last("audience_count")
+    last = turn.past[-1] if turn.past else None
+    if last is not None and last.tool == "audience_build" and turn.waits() and not last.arguments.get("or_also") and not last.arguments.get("but_not"):
+        # It waits for its yes still: who they are is known, its name is not.
+        return {"wanted": last.arguments["wanted"]}
     hand = _last_audience(turn)
     if hand:
         return {"audience_name": hand}

@@ -405,17 +405,6 @@ def _member_orders(turn: Turn) -> Story:
 # --- marketing --------------------------------------------------------------------------
 
 
-@skill("audience_count")
-def _audience(turn: Turn) -> Story:
-    asked = wish.audience(turn)
-    before = turn.last("audience_count")
-    if before and wish.continues(turn.text):
-        asked = {**before.arguments, **asked}
-    if not asked and not re.search(r"\b(all|every|total|in all|how many members)\b|全部|所有|一共|总共", turn.text.lower()):
-        return Say("missing_audience", note={"asks": "audience", "label": "audience_count"})
-    return told((yield Call("audience_count", asked)))
-
-
 @skill("write_copy")
 def _copy(turn: Turn) -> Story:
     if wish.wants_sending(turn.text):

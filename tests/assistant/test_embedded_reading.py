@@ -149,6 +149,10 @@ def test_how_many_orders(text: str, number: int | None) -> None:
         ("How many members outside the UK?", {"but_not": {"countries": ["United Kingdom"]}}),
         ("gold members not in London", {"wanted": {"tiers": ["gold"]}, "but_not": {"cities": ["London"]}}),
         ("people from Ireland or France", {"wanted": {"countries": ["Ireland", "France"]}}),
+        (
+            "gold members outside the UK or Ireland who haven't bought for 60 days",
+            {"wanted": {"tiers": ["gold"], "not_bought_for_days": 60}, "but_not": {"countries": ["United Kingdom", "Ireland"]}},
+        ),
         ("members who live in the States", {"wanted": {"countries": ["USA"]}}),
         ("英国以外的金卡会员", {"wanted": {"tiers": ["gold"]}, "but_not": {"countries": ["United Kingdom"]}}),
         ("除了伦敦以外的会员", {"but_not": {"cities": ["London"]}}),

@@ -100,22 +100,31 @@ def of_history(history: History, rules: Program, *, as_of: date, churn: pd.Serie
 
 
 def of_rows(rows: pd.DataFrame, rules: Program, *, as_of: date, churn: pd.Series | None = None, segment: pd.Series | None = None) -> Club:
-    """The club from feature rows alone: months between the windows' ends are filled evenly, points lapse as if earned evenly."""
+    """The club from feature rows alone: months between the ends of the windows there are, are filled evenly, points lapse as if earned evenly."""
     n = len(rows)
     number = lambda name: np.nan_to_num(pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float32)) if name in rows else np.zeros(n, np.float32)  # noqa: E731
     spent = np.zeros((n, PAST), np.float32)
-    ends = [("spend_30", 0, 1), ("spend_90", 1, 3), ("spend_180", 3, 6), ("spend_365", 6, 12)]
-    before = np.zeros(n, np.float32)
-    for name, first, last in ends:
-        whole = np.maximum(number(name), before)
-        spent[:, first:last] = ((whole - before) / (last - first))[:, None]
-        before = whole
+    before, first = np.zeros(n, np.float32), 0
+    for name, last in (("spend_30", 1), ("spend_90", 3), ("spend_180", 6), ("spend_365", 12)):
+        if name in rows:
+            whole = np.maximum(number(name), before)
+            spent[:, first:last] = ((whole - before) / (last - first))[:, None]
+            before, first = whole, last
     spent[:, 12:24] = (number("spend_before_365") / 12)[:, None]
+    if "spend_before_365" not in rows and "spend" in rows:
+        # What is older than a year, at the pace of the months there were.
+        older = np.maximum(number("first_days") / MONTH_DAYS - 12, 0)
+        spent[:, 12:24] = np.where(older > 0, np.maximum(number("spend") - before, 0) / np.maximum(older, 12), 0)[:, None]
     months = np.clip(np.where(number("first_days") > 0, number("first_days"), number("tenure_days")) / MONTH_DAYS, 1, 12)
     # Drawn towards the club's own pace: one order in a month is not twelve a year.
     mean = float(number("orders_365").sum() / max(1.0, months.sum()))
     pace = (number("orders_365") + 2 * mean) / (months + 2)
-    typical = float(np.median(number("order_cents")[number("order_cents") > 0])) if (number("order_cents") > 0).any() else 0.0
+    usual = (
+        number("order_cents")
+        if "order_cents" in rows
+        else np.divide(number("spend"), number("orders"), out=np.zeros(n, np.float32), where=number("orders") > 0)
+    )
+    typical = float(np.median(usual[usual > 0])) if (usual > 0).any() else 0.0
     keys = [level.key for level in rules.tiers.levels]
     tier = np.array([keys.index(t) if t in keys else 0 for t in rows["tier"].astype(str)] if "tier" in rows else [0] * n, np.int8)
     points = np.zeros((n, POINT_MONTHS), np.float32)
@@ -130,7 +139,7 @@ def of_rows(rows: pd.DataFrame, rules: Program, *, as_of: date, churn: pd.Series
         as_of=as_of,
         spent=spent,
         orders_a_month=pace.astype(np.float32),
-        order_cents=np.where(number("order_cents") > 0, number("order_cents"), typical).astype(np.float32),
+        order_cents=np.where(usual > 0, usual, typical).astype(np.float32),
         order_cv=0.8,
         gone=_gone(rows, pace.astype(np.float32), churn),
         leaving=_leaving(rows),

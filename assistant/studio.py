@@ -105,10 +105,17 @@ class Studio:
         found: pd.DataFrame = self._once("rows", lambda fitted: History.of(self._lake).rows(fitted.as_of))
         return found
 
-    def club(self) -> Club:
-        """The club the policy lab plays with, as of the last training."""
+    def club(self, invented: int | None = None) -> Club:
+        """The club the policy lab plays with, as of the last training: the shop's members, or so many who never were."""
+        if invented:
+            return self._invented_club(invented)
         found: Club = self._once("club", self._make_club)
         return found
+
+    def _invented_club(self, members: int) -> Club:
+        fitted = self._fitted()
+        assert fitted is not None, "asked for only after a training"
+        return clubs.of_rows(self._invented(members)[0], self.rules(), as_of=fitted.as_of)
 
     def _make_club(self, fitted: Fitted) -> Club:
         with self._database.read() as session:

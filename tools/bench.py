@@ -30,7 +30,7 @@ class Means:
     """What every call shares: rules, day, search, the lake's folder, models and the injected copywriter.
 
     `rules` are those in force, `coming` those adopted for a later day. `fitted` is None until something was learned; `groups` gives the
-    segments' table of the last training, `rows` everybody's feature rows as of then, `club` what the policy lab plays with, `brand` the words the shop does not use,
+    segments' table of the last training, `rows` everybody's feature rows as of then, `club` whom the policy lab plays with (so many invented members, or the shop's own for None), `brand` the words the shop does not use,
     `invent` writes a file of synthetic members and says how near they come to the real ones.
     """
 
@@ -43,7 +43,7 @@ class Means:
     write: Writer
     coming: Program | None = None
     rows: Callable[[], pd.DataFrame] = pd.DataFrame
-    club: Callable[[], Club] | None = None
+    club: Callable[[int | None], Club] | None = None
     brand: Brand | None = None
     invent: Callable[[int], dict[str, Any]] | None = None
 

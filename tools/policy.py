@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics import policy_lab
+from analytics.club import Club
 from analytics.policy_lab import Comparison
 from members import rulebooks
 from members.errors import BadInput, RuleBroken
@@ -128,6 +129,7 @@ class PolicyOutcome(Record):
     months: int
     members: int
     played: int
+    invented: bool = False
     changes: list[Change]
     tiers: list[TierCount]
     lower: int
@@ -155,6 +157,7 @@ class PolicyOutcome(Record):
     downgraded_most_percent: float | None = None
 
 
+_INVENTED = Annotated[int | None, Field(ge=1_000, le=50_000_000, description="play it on so many invented members instead of the shop's own")]
 _BUDGET = Annotated[float | None, Field(gt=0, le=1e12, description="most the benefits may cost in a year, for a search")]
 
 
@@ -165,17 +168,18 @@ def policy_what_if(
     search: Annotated[bool, Field(description="look for the thresholds that leave most over instead")] = False,
     budget: _BUDGET = None,
     downgraded_most_percent: Annotated[float | None, Field(ge=0, le=100, description="most members a tier lower, for a search")] = None,
+    invented_members: _INVENTED = None,
 ) -> PolicyOutcome:
     """What a change of tiers, points or benefits would do in a year: who moves, cost, points, revenue, winners and losers, with intervals; or the best thresholds under a budget."""
     found = None
     if search:
         share = 5.0 if downgraded_most_percent is None else downgraded_most_percent
         limit = None if budget is None else cents(budget)
-        found = policy_lab.search(_club(bench), bench.rules, budget_cents=limit, downgraded_most=share / 100)
+        found = policy_lab.search(_club(bench, invented_members), bench.rules, budget_cents=limit, downgraded_most=share / 100)
         rules = Rules(thresholds={key: value / 100 for key, value in found.thresholds.items()})
         if not rulebooks.difference(bench.rules, rulebooks.changed(bench.rules, paths(rules), version="found")):
             raise RuleBroken("No other thresholds were better under these limits.", rule="policy_no_better", tried=found.tried)
-    told = outcome(bench, proposed(bench, rules or Rules()))
+    told = outcome(bench, proposed(bench, rules or Rules()), invented_members)
     if found is None:
         return told
     return told.model_copy(
@@ -203,30 +207,33 @@ def compare_policies(
     bench: Bench,
     first: Annotated[Rules, Field(description="one proposal")],
     second: Annotated[Rules | None, Field(description="the other; the present rules when left out")] = None,
+    invented_members: _INVENTED = None,
 ) -> PoliciesCompared | PolicyOutcome:
     """Two proposed rule changes side by side, or one against the present rules."""
-    one = outcome(bench, proposed(bench, first))
+    one = outcome(bench, proposed(bench, first), invented_members)
     if second is None:
         return one
-    other = outcome(bench, proposed(bench, second))
+    other = outcome(bench, proposed(bench, second), invented_members)
     a, b = float(one.net.value), float(other.net.value)
     noise = max(abs(float(one.net.high) - float(one.net.low)), abs(float(other.net.high) - float(other.net.low))) / 2
     better: Any = "neither" if max(a, b) < 0 and abs(a - b) > noise else "close" if abs(a - b) <= noise else "first" if a > b else "second"
     return PoliciesCompared(currency=bench.rules.currency, first=one, second=other, better=better, difference=money(round(100 * abs(a - b))))
 
 
-def _club(bench: Bench) -> Any:
+def _club(bench: Bench, invented: int | None) -> Club:
     if bench.means.club is None or bench.means.fitted is None:
         raise RuleBroken("Nothing was learned of the members yet: run `patron train`.", rule="not_trained")
-    return bench.means.club()
+    return bench.means.club(None if invented is None else min(invented, _MOST_MEMBERS))
 
 
-def outcome(bench: Bench, made: Program) -> PolicyOutcome:
-    """Play a proposed rule book against the present one."""
-    club = _club(bench)
+def outcome(bench: Bench, made: Program, invented: int | None = None) -> PolicyOutcome:
+    """Play a proposed rule book against the present one, on the shop's members or so many invented ones."""
+    club = _club(bench, invented)
     sample = club.sampled(_MOST_MEMBERS)
     seen = policy_lab.compare(sample, bench.rules, policy_lab.begun(made, bench.rules))
-    return _told(bench, made, seen, len(club) / len(sample), len(club), policy_lab.assumptions(club))
+    members = invented or len(club)
+    told = _told(bench, made, seen, members / len(sample), members, policy_lab.assumptions(club))
+    return told.model_copy(update={"invented": invented is not None})
 
 
 def _told(bench: Bench, made: Program, seen: Comparison, scale: float, members: int, told: dict[str, policy_lab.Assumption]) -> PolicyOutcome:

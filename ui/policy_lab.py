@@ -40,6 +40,9 @@ class Panel:
             self.budget = gr.Number(label=say("lab_budget", "en"), minimum=0, value=None, elem_id="lab-budget")
             self.lower = gr.Number(label=say("lab_lower", "en"), minimum=0, maximum=100, value=5, elem_id="lab-lower")
             self.search = gr.Button(say("lab_search", "en"), elem_id="lab-search")
+        self.invented = gr.Number(
+            label=say("lab_invented", "en"), info=say("lab_invented_why", "en"), minimum=0, maximum=50_000_000, precision=0, value=None, elem_id="lab-invented"
+        )
         self.told = gr.HTML(f'<div class="card soft">{say("lab_empty", "en")}</div>', elem_id="lab-told", padding=False)
         with gr.Row():
             self.plots = {name: gr.Plot(show_label=False, visible=False, elem_id=f"lab-{name}") for name in _PLOTS[:2]}
@@ -65,14 +68,14 @@ class Panel:
     def wire(self, language: Any) -> None:
         """Connect the widgets to the desk."""
 
-        def said(text: str, table: Any, speech: str, request: gr.Request) -> list[Any]:
-            return self._said(text, table, speech, request)
+        def said(text: str, table: Any, many: Any, speech: str, request: gr.Request) -> list[Any]:
+            return self._said(text, table, many, speech, request)
 
-        def played(table: Any, speech: str, request: gr.Request) -> list[Any]:
-            return self._played(table, speech, request)
+        def played(table: Any, many: Any, speech: str, request: gr.Request) -> list[Any]:
+            return self._played(table, many, speech, request)
 
-        def searched(table: Any, budget: Any, lower: Any, speech: str, request: gr.Request) -> list[Any]:
-            return self._searched(table, budget, lower, speech, request)
+        def searched(table: Any, budget: Any, lower: Any, many: Any, speech: str, request: gr.Request) -> list[Any]:
+            return self._searched(table, budget, lower, many, speech, request)
 
         def adopting(table: Any, starts: str, speech: str, request: gr.Request) -> list[Any]:
             first, _ = self._proposals(table)
@@ -85,16 +88,16 @@ class Panel:
             return decided
 
         card = [self.card, self.card_text, self.yes, self.no, self.waiting, self.done]
-        self.sentence.submit(said, [self.sentence, self.table, language], self.outcome())
-        self.play.click(played, [self.table, language], self.outcome())
-        self.search.click(searched, [self.table, self.budget, self.lower, language], self.outcome())
+        self.sentence.submit(said, [self.sentence, self.table, self.invented, language], self.outcome())
+        self.play.click(played, [self.table, self.invented, language], self.outcome())
+        self.search.click(searched, [self.table, self.budget, self.lower, self.invented, language], self.outcome())
         self.adopt.click(adopting, [self.table, self.starts, language], card)
         for yes, button in ((True, self.yes), (False, self.no)):
             button.click(decide(yes), [self.waiting, language], [*card, self.versions])
 
     def fixed(self) -> list[Any]:
         """What a switch of language changes."""
-        return [self.sentence, self.table, self.play, self.budget, self.lower, self.search, self.starts, self.adopt, self.versions]
+        return [self.sentence, self.table, self.play, self.budget, self.lower, self.search, self.invented, self.starts, self.adopt, self.versions]
 
     def relabelled(self, table: Any, speech: str, request: gr.Request) -> list[Any]:
         """Texts in a language, in the order of `fixed`; what was typed stays."""
@@ -107,6 +110,7 @@ class Panel:
             gr.update(label=say("lab_budget", speech)),
             gr.update(label=say("lab_lower", speech)),
             gr.update(value=say("lab_search", speech)),
+            gr.update(label=say("lab_invented", speech), info=say("lab_invented_why", speech)),
             gr.update(label=say("lab_starts", speech)),
             gr.update(value=say("lab_adopt", speech)),
             self._adopted(speech, request),
@@ -173,18 +177,18 @@ class Panel:
 
     # --- playing ------------------------------------------------------------------------
 
-    def _said(self, text: str, table: Any, speech: str, request: gr.Request) -> list[Any]:
+    def _said(self, text: str, table: Any, many: Any, speech: str, request: gr.Request) -> list[Any]:
         rules = rules_in(text or "")
         if not rules:
             return [gr.update(), f'<div class="card warn">{escape(say("lab_empty", speech))}</div>', *[gr.update()] * len(_PLOTS)]
         filled = self._filled(rules, speech, table)
-        return [gr.update(value=filled), *self._shown(rules, self._proposals(filled)[1], speech, request)]
+        return [gr.update(value=filled), *self._shown(rules, self._proposals(filled)[1], many, speech, request)]
 
-    def _played(self, table: Any, speech: str, request: gr.Request) -> list[Any]:
+    def _played(self, table: Any, many: Any, speech: str, request: gr.Request) -> list[Any]:
         first, second = self._proposals(table)
-        return [gr.update(), *self._shown(first, second, speech, request)]
+        return [gr.update(), *self._shown(first, second, many, speech, request)]
 
-    def _shown(self, first: dict[str, Any], second: dict[str, Any], speech: str, request: gr.Request) -> list[Any]:
+    def _shown(self, first: dict[str, Any], second: dict[str, Any], many: Any, speech: str, request: gr.Request) -> list[Any]:
         caller = talk.caller_of(self.desk, self.tokens, request)
         hidden = [gr.update(visible=False)] * len(_PLOTS)
         if caller is None:
@@ -192,16 +196,16 @@ class Panel:
         if not first and not second:
             return [f'<div class="card soft">{escape(say("lab_empty", speech))}</div>', *hidden]
         if first and second:
-            outcome = self.desk.gateway(caller, "").call("compare_policies", {"first": first, "second": second})
+            outcome = self.desk.gateway(caller, "").call("compare_policies", {"first": first, "second": second, **_on(many)})
         else:
-            outcome = self.desk.gateway(caller, "").call("policy_what_if", {"rules": first or second})
+            outcome = self.desk.gateway(caller, "").call("policy_what_if", {"rules": first or second, **_on(many)})
         return self._drawn(outcome, speech)
 
-    def _searched(self, table: Any, budget: Any, lower: Any, speech: str, request: gr.Request) -> list[Any]:
+    def _searched(self, table: Any, budget: Any, lower: Any, many: Any, speech: str, request: gr.Request) -> list[Any]:
         caller = talk.caller_of(self.desk, self.tokens, request)
         if caller is None:
             return [gr.update(), say("signed_out", speech), *[gr.update(visible=False)] * len(_PLOTS)]
-        asked: dict[str, Any] = {"search": True, "downgraded_most_percent": float(lower if lower is not None else 5)}
+        asked: dict[str, Any] = {"search": True, "downgraded_most_percent": float(lower if lower is not None else 5), **_on(many)}
         if budget:
             asked["budget"] = float(budget)
         outcome = self.desk.gateway(caller, "").call("policy_what_if", asked)
@@ -241,6 +245,11 @@ class Panel:
             for v in found
         )
         return f'<div class="card"><h3>{escape(say("lab_versions", speech))}</h3><div class="wide"><table class="plain">{rows}</table></div></div>'
+
+
+def _on(many: Any) -> dict[str, int]:
+    """On whom rules are played: nothing said, the shop's own members."""
+    return {"invented_members": int(many)} if many else {}
 
 
 def _number(value: Any) -> float | None:

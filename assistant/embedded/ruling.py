@@ -105,10 +105,28 @@ def _last_rules(turn: Turn) -> dict[str, Any] | None:
     return None
 
 
+_NOBODY = r"(?:invented|synthetic|made[- ]up|imaginary|simulated|fake|虚构|合成|模拟|虚拟)的?\s*(?:members?|customers?|people|会员|用户|客户)"
+_INVENTED = re.compile(
+    rf"(?:(?:on|with|用|拿|在)?\s*(?:{_NUMBER}|(?P<zh>[一二两三四五六七八九十百千万]+)|(?P<en>an?|one))\s*(?P<million>million|mn?\b)?\s*[个位名]?\s*)?{_NOBODY}"
+)
+_INVENTED_USUALLY = 100_000
+
+
+def _invented(turn: Turn) -> tuple[int | None, str]:
+    """On how many invented members rules are to be tried, none for the shop's own; and the message without that."""
+    text = normal(turn.text)
+    found = _INVENTED.search(text)
+    if not found:
+        return None, turn.text
+    said = _amount(found[1], found[2]) if found[1] else float(chinese(found["zh"]) or 0) if found["zh"] else 1.0 if found["en"] and found["million"] else 0.0
+    number = round(said * (1_000_000 if found["million"] else 1)) or _INVENTED_USUALLY
+    return max(1_000, min(number, 50_000_000)), f"{text[: found.start()]} {text[found.end() :]}"
+
+
 @skill("policy_what_if")
 def _what_if(turn: Turn) -> Story:
-    text = normal(turn.text)
-    asked = rules_in(turn.text)
+    many, text = _invented(turn)
+    asked, text = rules_in(text), normal(text)
     if not asked and (SEARCHES.search(turn.text) or re.search(r"\bbudget\b|预算", text)):
         lower = re.search(
             r"(?:no more than|at most|max(?:imum)?|under|不超过|最多|别超过)\s*(\d{1,2})\s*%|(\d{1,2})\s*%[^.。]{0,24}(?:downgrad|drop|lower|down|members|most|降级|掉级)|(?:knock\w* down|downgrad\w*|降级|掉级)\D{0,14}(\d{1,2})\s*%",
@@ -118,13 +136,14 @@ def _what_if(turn: Turn) -> Story:
         plain = re.search(rf"(?:budget|costs?|spend|within|预算|成本|花费|控制在)\D{{0,16}}{_NUMBER}(?!\s*%)", text)
         budget = max(sums) if sums else _amount(plain[1], plain[2]) if plain and _amount(plain[1], plain[2]) >= 100 else None
         most = float(next(g for g in lower.groups() if g)) if lower else None
-        return told((yield Call("policy_what_if", {"search": True, **given(budget=budget, downgraded_most_percent=most)})))
+        return told((yield Call("policy_what_if", {"search": True, **given(budget=budget, downgraded_most_percent=most, invented_members=many)})))
     before = _last_rules(turn)
-    if asked and before and wish.continues(turn.text):
+    if before and (wish.continues(turn.text) if asked else many):
+        # “And on a million invented members?” asks the same of others.
         asked = _with_rules(before, asked)
     if not asked:
         return ask_back(turn, "missing_rules", "rules")
-    return told((yield Call("policy_what_if", {"rules": asked})))
+    return told((yield Call("policy_what_if", {"rules": asked, **given(invented_members=many)})))
 
 
 def _with_rules(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
@@ -133,16 +152,17 @@ def _with_rules(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
 
 @skill("compare_policies")
 def _compare(turn: Turn) -> Story:
-    halves = [rules for piece in _sides(turn.text) if (rules := rules_in(piece))]
-    whole = rules_in(turn.text)
-    halves = halves if len(halves) >= 2 and halves[0] != halves[1] else _two_of_one(turn.text) or halves
+    many, text = _invented(turn)
+    halves = [rules for piece in _sides(text) if (rules := rules_in(piece))]
+    whole, on = rules_in(text), given(invented_members=many)
+    halves = halves if len(halves) >= 2 and halves[0] != halves[1] else _two_of_one(text) or halves
     before = _last_rules(turn)
     if len(halves) >= 2 and halves[0] != halves[1]:
-        return told((yield Call("compare_policies", {"first": halves[0], "second": halves[1]})))
+        return told((yield Call("compare_policies", {"first": halves[0], "second": halves[1], **on})))
     if whole and before and whole != before:
-        return told((yield Call("compare_policies", {"first": before, "second": whole})))
+        return told((yield Call("compare_policies", {"first": before, "second": whole, **on})))
     if whole or before:
-        return told((yield Call("compare_policies", {"first": whole or before})))
+        return told((yield Call("compare_policies", {"first": whole or before, **on})))
     return ask_back(turn, "missing_rules", "rules")
 
 
@@ -202,6 +222,9 @@ def _adopt(turn: Turn) -> Story:
 @skill("synthesise_members")
 def _invent(turn: Turn) -> Story:
     text = normal(turn.text)
+    if turn.last_tool() in ("policy_what_if", "compare_policies") and not re.search(r"csv|file|download|generate|make|create|文件|下载|生成|造", text):
+        # “And on a million invented members?” after rules were tried.
+        return (yield from _what_if(turn))
     number = re.search(r"(\d[\d,]*)\s*(k|千|万|thousand)?", text)
     spelled = re.search(r"[一二两三四五六七八九]?[百千万][零一二三四五六七八九百千十]*", text)
     count: float | None = None

@@ -407,6 +407,17 @@ def test_a_club_of_feature_rows_spreads_what_lies_between_the_windows() -> None:
     assert club.points[0].tolist() == [20] * 12 + [0] * 24
 
 
+def test_windows_that_are_missing_are_filled_from_the_wider_ones() -> None:
+    rows = pd.DataFrame(
+        {"spend_90": [30.0, 0], "spend_365": [120.0, 240], "spend": [240.0, 240], "first_days": [730, 200], "orders_365": [4, 4], "orders": [8, 4]}
+    )
+    club = clubs.of_rows(rows, RULES, as_of=TODAY)
+    assert club.spent[:, :3].sum(1) == pytest.approx([30, 0]) and club.spent[:, :12].sum(1) == pytest.approx([120, 240])
+    assert club.spent[0, :12] == pytest.approx([10] * 12, rel=0.01)
+    assert club.spent[:, 12:24].sum(1) == pytest.approx([120, 0], rel=0.02)
+    assert club.order_cents.tolist() == [30, 60]
+
+
 def test_feature_rows_may_lack_columns_and_hold_strangers() -> None:
     club = clubs.of_rows(rows_of(tier=["tin", "silver"], points=[-5, np.nan], top_category=["tea", None], top_category_share=[0.5, np.nan]), RULES, as_of=TODAY)
     assert club.tier.tolist() == [BRONZE, SILVER] and club.points.sum() == club.spent.sum() == 0

@@ -97,6 +97,8 @@ FURTHER = [
     ("support", "Who has the phone number ending 0042?", "find_member", {"who": "0042"}),
     ("marketer", "members who haven't bought anything for 120 days", "audience_count", {"not_bought_for_days": 120}),
     ("marketer", "最近三十天入会的会员有几个", "audience_count", {"joined_within_days": 30}),
+    ("marketer", "What if silver starts at 300, on a million invented members?", "policy_what_if", {"invented_members": 1_000_000}),
+    ("marketer", "用5万虚构会员试试：白银门槛改成300会怎样", "policy_what_if", {"rules": {"thresholds": {"silver": 300.0}}, "invented_members": 50_000}),
     ("marketer", "Write them a text: 150 extra points for whoever orders", "write_copy", {"channel": "sms", "extra_points": 150}),
     ("marketer", "给沉睡的茶客写一条短信，送他们150积分", "write_copy", {"channel": "sms", "extra_points": 150}),
     ("marketer", "写一条包邮的推送", "write_copy", {"channel": "push", "free_shipping": True}),

@@ -466,6 +466,19 @@ def test_a_higher_threshold_lifts_nobody_and_the_page_can_draw_who_moves(desk: D
     assert {a["source"] for a in r["assumptions"]} == {"assumed", "measured"}
 
 
+def test_rules_are_tried_on_members_who_never_were_too(desk: Desk) -> None:
+    asked: dict[str, Any] = {"rules": {"thresholds": {"silver": 300.0}}, "invented_members": 250_000}
+    r = call(desk, "policy_what_if", **asked).result
+    assert r["invented"] and r["members"] == 250_000 and sum(t["present"] for t in r["tiers"]) == pytest.approx(250_000, abs=5)
+    assert r["higher"] > r["lower"] >= 0
+    own = call(desk, "policy_what_if", rules=asked["rules"]).result
+    assert not own["invented"] and own["members"] < 1_000
+    # Whoever never was is about as rich as those who are.
+    assert float(r["present_revenue"]) / r["members"] == pytest.approx(float(own["present_revenue"]) / own["members"], rel=0.5)
+    both = call(desk, "compare_policies", first=asked["rules"], second={"expiry_months": 18}, invented_members=2_000).result
+    assert both["first"]["invented"] and both["second"]["members"] == 2_000
+
+
 def test_adopted_rules_need_two_people_and_then_the_members_calculator_knows_them(fresh_desk: Desk) -> None:
     desk, start = fresh_desk, date(2027, 1, 1)
     rules = {"thresholds": {"silver": 600.0}, "expiry_months": 24}

@@ -262,6 +262,9 @@ def _shown(bench: Bench, where: Where, *, name: str, channel: str | None, kept: 
     )
 
 
+_LATELY_DAYS = 30
+
+
 def _traits(bench: Bench, where: Where) -> list[Share]:
     """What sets an audience apart: shares that differ most from all members'."""
     candidates: dict[str, Where] = {f"tier:{t.key}": conditions.every(conditions.test("tier", any_of=[t.key])) for t in bench.rules.tiers.levels}
@@ -270,7 +273,7 @@ def _traits(bench: Bench, where: Where) -> list[Share]:
     asked = {one.field for one in conditions.tests(where)}
     candidates |= {
         "risk:high": conditions.every(conditions.test("churn_percent", at_least=60)),
-        "lately": conditions.every(conditions.test("bought_days", at_most=30)),
+        f"lately:{_LATELY_DAYS}": conditions.every(conditions.test("bought_days", at_most=_LATELY_DAYS)),
     }
     # What was asked for sets nobody apart.
     own = {"tier": {"tier"}, "language": {"language"}, "city": {"city"}, "risk": {"churn_percent"}, "lately": {"silent_days", "bought_days"}}

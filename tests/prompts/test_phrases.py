@@ -48,6 +48,15 @@ def test_every_tool_has_its_phrase(tool: Tool, language: str) -> None:
     assert [name for name in wanted if not prompts.has_phrase(language, name)] == []
 
 
+@LANGUAGES
+@pytest.mark.parametrize("role", ["member", "support", "marketer"])
+def test_what_is_said_of_itself_needs_no_source(desk: Desk, role: str, language: str) -> None:
+    asked = {"r": {}, "a": {}, "today": "", "name": "", "role": role, "shown": 0, "said": "", "cited": ""}
+    for name in (f"what_can_you_do_{role}", "out_of_scope", "unsure", "nothing_waiting"):
+        told = prompts.phrase(language, name, **asked)
+        assert guard.unbacked(told, guard.Facts.of([]), desk.rules) == []
+
+
 # --- real results -----------------------------------------------------------------------
 
 ORDER_STATES = ["pending", "shipped", "delivered", "cancelled"]
@@ -104,6 +113,7 @@ STAFF_CALLS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ),
         ("audience_count", {"tiers": ["gold"], "or_also": [{"churn_from_percent": 60}], "but_not": {"categories": ["tea"], "segments": ["sleeping"]}}),
         ("audience_build", {"name": "Quiet", "wanted": {"not_bought_for_days": 60, "points_at_least": 1000}, "channel": "email"}),
+        *(("audience_build", {"name": "Few", "wanted": asked}) for asked in ({"points_at_least": 500}, {"countries": ["United Kingdom"]}, {"tiers": ["gold"]})),
         ("audience_build", {"name": "Nowhere", "wanted": {"cities": ["Atlantis"]}}),
         ("audience_build", {"name": "All", "wanted": {}}),
         ("audience_export", {"audience_name": "nothing like it"}),

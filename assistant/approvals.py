@@ -13,7 +13,7 @@ _YES_WORD = (
     r"(?:oh )?(?:yes|yeah|yep|yup|ye|aye|y|ok(?:的|吧)?|okay|no problem|no worries|sure|confirm(?:ed)?|correct|right|exactly|absolutely|definitely|certainly|of course|agreed|proceed|fine|all good|perfect|great)"
     r"|go ahead(?: and do (?:it|that|so))?|go for it|do (?:it|that|so)|please do|that'?s (?:right|fine|correct|it)|sounds good|i confirm|i'?m sure|i am"
     r"|let'?s do it|works for me|go on(?: then)?|carry on|right then|please|thanks|thank you|thx|pls"
-    r"|是的?|对的?|好[的呀吧]?|行的?|可以的?|确认|确定|同意|没问题|没错|嗯+|办吧|就这样|就这么办|麻烦了|谢谢|要的|中|就好|吧|啊|呀"
+    r"|(?:yes|ok|okay|sure),? do|是的?|对的?|好[的呀吧了]?|行[的吧]?|可以[的了吧]?|确认|确定|同意|没问题|没错|嗯+|办吧|就这样|就这么办|麻烦了|谢谢|要的|中|就好|吧|啊|呀"
 )
 # Said of a cancellation these agree; said of anything else they call it off.
 _CANCEL_WORD = r"go ahead and cancel(?: it)?|please cancel(?: it)?|cancel(?: it| that)?|get rid(?: of it)?|取消[吧就好了]*"

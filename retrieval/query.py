@@ -73,7 +73,7 @@ _CHATTER = re.compile(
     r"^(?:(?:hi|hello|hey|please|i'?m|i am|i'?d|i|we|do|does|can|could|would|have|has|got|you|your|shop|looking|search(?:ing)?|look|for|need|want|like|to|buy|get|find|show|me|us|some|any|an?|the|is|are|there|sell|what|which|recommend|suggest)[\s,]+)+",
 )
 _CHATTER_ZH = re.compile(
-    "请问|麻烦|帮我|给我|我想要?买?|想要|想买|想找|要买|有没有|有什么|有哪些|你们|店里|推荐一?下?|找一?个?|来一?个|买一?个|买点|看看|一款|一个|一条|一双|一件|吗|呢|吧|[?？。.!！]+$"
+    "请问|麻烦|帮我|给我|我想要?买?|想要|想买|想找|要买|有没有|有没(?=$|[？?])|有什么|有哪些|你们|店里|推荐一?下?|找一?个?|来一?个|买一?个|买点|看看|一款|一个|一条|一双|一件|吗|呢|吧|[?？。.!！]+$"
 )
 
 

@@ -113,7 +113,10 @@ _OUTSIDE = re.compile(
     r"\b(?:(?:living |who live |based )?outside(?: of)?|(?:who are )?not (?:living |based )?(?:in|from)) ((?:the )?[A-Z]\w*(?:(?:,? (?:or |and )?|, )(?:the )?[A-Z]\w*)*)"
 )
 _OUTSIDE_ZH = re.compile(r"(?:除了?)?(?:在|住在)?([\u4e00-\u9fff]{2,4}?)(?:以外|之外)的?")
-_RISK = re.compile(r"at[- ]risk|churn|likely to leave|about to leave|slipping away|流失风险|快流失|要流失|可能流失|流失概率|流失率", re.IGNORECASE)
+_RISK = re.compile(
+    r"at[- ]risk|churn|(?:chance|risk|likelihood|probability) (?:of|they) (?:leav|go|los|quit)|likely to leave|about to leave|slipping away|流失风险|快流失|要流失|可能流失|流失概率|流失率",
+    re.IGNORECASE,
+)
 _WORTH = re.compile(r"\b(?:worth|valued? at|lifetime value|ltv|clv|expected to spend)\b|价值|年价值|预计消费", re.IGNORECASE)
 _MONTHS = {name: n + 1 for n, name in enumerate("january february march april may june july august september october november december".split())}
 

@@ -15,6 +15,7 @@ from assistant.embedded.audiences import ID, NAMED, QUOTED, channel, known, name
 from assistant.embedded.ruling import SEARCHES, rules_in
 from assistant.embedded.skills import Call, Story, ask_back, given, skill, told, who_is_meant
 from assistant.embedded.turn import Turn
+from retrieval.numbers import chinese
 from retrieval.words import has_han, normal
 
 # What these stories ask back for.
@@ -77,6 +78,8 @@ def goes_on(turn: Turn, label: str) -> str | None:
             return last
         if wish.audience(turn):
             return last
+    if label != "audience_build" and re.match(r"\s*(?:an? |new )?(?:audience|segment)\b", text) and quoted(turn) and wanted(turn).get("wanted"):
+        return "audience_build"
     if (
         label in ("at_risk_members", "segment_overview", "audience_count")
         and _SAVES.search(turn.text)
@@ -372,12 +375,15 @@ def _create(turn: Turn) -> Story:
         whom = {"wanted": asked} if asked else given(audience_name=_last_audience(turn)) or {"audience_name": quoted(turn)}
     if not whom:
         return ask_back(turn, "missing_audience", "audience")
-    copy = wish.copy(replace(turn, text=_SETTING_UP.sub(" ", NAMED.sub(" ", QUOTED.sub(" ", turn.text)))))
+    about = turn.text.replace(whom.get("audience_name") or "\n", " ")
+    copy = wish.copy(replace(turn, text=_SETTING_UP.sub(" ", NAMED.sub(" ", QUOTED.sub(" ", about)))))
     gives = offer(turn)
     holdout = re.search(
         r"(\d{1,2})\s*%?\s*(?:percent)?\s*(?:holdout|hold[- ]?out|control)|(\d{1,2})\s*%\s*(?:is |are )?(?:kept|held|left) (?:back|out)|(?:holdout|hold out|control group)(?: of)?\s*(\d{1,2})|(?:留|对照组?|空白组?|留出)\s*(\d{1,2})\s*%|(\d{1,2})\s*%\s*(?:的)?(?:人)?(?:不发|作?对照|留出|空白)",
         text,
     )
+    tenths = re.search(r"(?:留出?|对照组?)\s*([一二三四五])成", text)
+    held = int(next(g for g in holdout.groups() if g)) if holdout else 10 * int(chinese(tenths[1]) or 1) if tenths else None
     if holdout and gives.get("value") == float(next(g for g in holdout.groups() if g)) and len(re.findall(r"\d+\s*%|折", text)) < 2:
         gives = {}
     budget = re.search(r"(?:budget|cap|spend no more than|预算|不超过|上限)(?:\D{0,12}?)(\d[\d,]*(?:\.\d+)?)\s*(k)?", text)
@@ -392,7 +398,7 @@ def _create(turn: Turn) -> Story:
         **gives,
         **given(minimum=float(least[1].replace(",", "")) if least else None),
         **given(discount_everyone=_EVERYONE.search(text) is not None or None),
-        **given(valid_until=copy.get("valid_until"), holdout_percent=int(next(g for g in holdout.groups() if g)) if holdout else None),
+        **given(valid_until=copy.get("valid_until"), holdout_percent=held),
         **given(budget=float(budget[1].replace(",", "")) * (1000 if budget[2] else 1) if budget else None, variants=3 if many else 1 if one else None),
         **given(send_on=_day_ahead(turn) if re.search(r"send|start|launch|go out|schedule|发|上线|开始|启动", text) and not copy.get("valid_until") else None),
     }

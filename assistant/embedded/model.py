@@ -299,6 +299,8 @@ class EmbeddedModel(BaseChatModel):
                 return _Step(label, turn.text)
         if wish.continues(turn.text) and turn.last_tool() == "audience_count" and wish.audience(turn):
             return _Step("audience_count", turn.text)
+        if turn.last_tool() == "write_copy" and wish.continues(turn.text) and (turn.slots.channel or turn.slots.tone) and len(turn.text) < 60:
+            return _Step("write_copy", turn.text)
         if turn.last_tool() == "search_products" and wish.continues(turn.text) and (turn.slots.most or turn.slots.least or turn.slots.without):
             return _Step("search_products", turn.text)
         return None

@@ -45,22 +45,24 @@ _READS = ("order_options", "my_coupons", "best_coupon")
 _WHY_CLAUSE = re.compile(r"[,;]\s*(?:she|he|they|it|the|her|his|as|since|because|wrong|ordered)\b|\bbecause\b|因为")
 
 
+_REASON_WORD = re.compile(
+    r"\b(?:because|since|reason|due to|as (?:she|he|they|it|the|an?|goodwill|compensation|thanks|promised|agreed)|for (?=the|being|his|her|a\b)|after|so|asked|asks|wants|requested|complain\w*|called|rang|phoned|apolog\w+)\b"
+    r"|[,;:–]\s+\S+|\s-\s|因为|由于|原因|，|。|；|(?:当|作为|算是?|算作|表示|以示)[\u4e00-\u9fff]{0,4}(?:补偿|赔偿|歉意|心意|安抚|感谢|奖励|弥补|致歉)|补偿|赔偿|要求|投诉"
+)
+# “For three broken deliveries”, not “for Li Na” or “for order 12”.
+_FOR_WHAT = re.compile(r"\bfor (?!order|member|customer|them\b|him\b|her\b|me\b|us\b|you\b|now\b|today|tomorrow)[a-z]+")
+
+
 def _gives_reason(turn: Turn) -> bool:
     """Whether staff said why: a clause of its own, or a word that opens one."""
     text = " ".join(turn.said)
-    return (
-        re.search(
-            r"\b(?:because|since|reason|due to|as (?:she|he|they|it|the|an?)|for (?=the|being|his|her|a)|after)\b|[,;:–]\s+\S+|\s-\s|因为|由于|原因|，|。|；",
-            text.lower(),
-        )
-        is not None
-    )
+    return _REASON_WORD.search(text.lower()) is not None or _FOR_WHAT.search(text) is not None
 
 
 def _why(turn: Turn) -> str:
     """The reason staff gave, or the message itself."""
     found = re.search(
-        r"\b(?:because|since|reason:?|as (?=she|he|they|it|the|we)|due to|for (?=the|a|being|his|her))\s*(.+)|(?:因为|由于|原因是?|理由是?)[:：]?\s*(.+)",
+        r"\b(?:because|since|reason:?|as (?=she|he|they|it|the|we|an?\b|goodwill|compensation|thanks)|due to|for (?=the|a|being|his|her|[a-z]+ed\b|misuse|three|two|several))\s*(.+)|(?:因为|由于|原因是?|理由是?|作为|当作?|算是?)[:：]?\s*(.+)",
         turn.text,
         re.IGNORECASE,
     )

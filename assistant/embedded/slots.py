@@ -77,7 +77,7 @@ _BETWEEN = re.compile(
 _DAYS = re.compile(rf"(\d+|{ZH_NUMERAL}|{EN_NUMERAL}|半|a|half a)\s*(days?|weeks?|months?|years?|天|周|个星期|个月|年)", re.IGNORECASE)
 _NOT = re.compile(r"(?:\bnot?\b|\bno\b|n't|\bnothing\b|\bwithout\b|hasn|haven|没|未|不)", re.IGNORECASE)
 _WITHOUT = re.compile(
-    r"(?:\bnot\s+(?:in\s+|made\s+of\s+)?|\bno\s+|\bwithout\s+(?:any\s+)?|\banything but\s+|\bexcept\s+(?:for\s+)?|\bother than\s+)([a-z][a-z-]+)|(?:不要|不含|不带|除了|别是|不是)([\u4e00-\u9fff]{1,5}?)(?:的|做|材质|以外|之外|，|,|。|$)",
+    r"(?:\bnot\s+(?:in\s+|made\s+of\s+)?|\bno\s+|\bwithout\s+(?:any\s+)?|\banything but\s+|\bexcept\s+(?:for\s+)?|\bother than\s+)([a-z][a-z-]+)|(?:不要|不含|不带|除了|别是|不是)([\u4e00-\u9fff]{1,5}?)(?:的|做|材质|以外|之外|，|,|。|$)|(?:^|[，,、 ])([\u4e00-\u9fff]{1,5}?)的?(?:不要|除外|免谈)(?=$|[，,。.!！])",
     re.IGNORECASE,
 )
 _UNIT_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365, "天": 1, "周": 7, "个星期": 7, "个月": 30, "年": 365}
@@ -135,7 +135,7 @@ def read(text: str, today: date, *, cities: Sequence[str] = ()) -> Slots:
         tone=next((key for key, words in _TONES.items() if re.search(words, text)), None),
         state=next((key for key, words in _STATES.items() if re.search(words, text)), None),
         place=ordinal(text),
-        without=tuple(dict.fromkeys(a or b for a, b in _WITHOUT.findall(text) if (a or b) not in _NO_THING)),
+        without=tuple(dict.fromkeys(word for found in _WITHOUT.findall(text) if (word := next(filter(None, found), "")) and word not in _NO_THING)),
         cities=tuple(city for city in cities if city.lower() in text),
     )
 

@@ -24,7 +24,7 @@ _FILLER_EN = re.compile(
     r"come|comes|size|sizes|colou?rs?|weigh|weight|heavy|warranty|guarantee|review|reviews|rated|rating|details?|info|information|describe|mean|meant|please\?|by|mistake|changed|mind|accident|wrong|anymore|longer|today|yesterday)\b"
 )
 _FILLER_ZH = re.compile(
-    "请问|麻烦|帮我|帮忙|给我|替我|我想要|我想|想要|想买|想找|想看|想|要买|要|买过|买的|买了|买|找一下|找找|找|看看|看一下|看|推荐|介绍|有没有|有什么|有哪些|有吗|有|没有|卖不卖|卖|你们|你家|咱家|咱们|您|你|我的|我|店里|家里|一下|"
+    "请问|麻烦|帮我|帮忙|给我|替我|我想要|我想|想要|想买|想找|想看|想|要买|要|买过|买的|买了|买|找一下|找找|找|看看|看一下|看|推荐|介绍|有没有|有没(?=$|[？?吗呢啊])|有什么|有哪些|有吗|有|没有|卖不卖|卖|你们|你家|咱家|咱们|您|你|我的|我|店里|家里|一下|"
     "一些|一个|一款|几款|几个|点儿|点|什么|怎么样|怎么|哪个|哪些|哪|多少钱|价格|价钱|贵吗|贵不贵|便宜|预算|以内|以下|之内|左右|上下|大概|的话|吗|呢|吧|啊|呀|嘛|哦|哈|了|的|是不是|是|在哪|在|这个|那个|这款|那款|这|那|它|还有货|"
     "有货|现货|库存|缺货|还有|还|可以|能不能|能|会|适合|合适|取消|订单|下单|那单|那笔|这单|单子|单|笔|到哪|到了|送到|发货|物流|快递|状态|上次|上回|最近|最新|刚才|刚刚|刚|不想要|不要|不含|不带|别|东西|商品|产品|用的|用来|用|"
     "送给|送|块钱|块|元|镑|英镑|不超过|最多|至少|颜色|尺寸|重量|多重|保修|评价|好用|好不好|质量|详细|信息|谢谢|你好|您好|急|快|里面|里|和|跟|吗？|买点|来点|来个|来|都|就|也|再|又|很|太|好|先|吧|啦|个"
@@ -318,14 +318,17 @@ def copy(turn: Turn) -> dict[str, Any]:
     text, found = normal(turn.text), turn.slots
     until = (
         found.ahead.end.isoformat()
-        if found.ahead and found.ahead.end >= turn.today and re.search(r"until|\btil+|ends?|before|by |截止|到|前|为止", text)
+        if found.ahead
+        and found.ahead.end >= turn.today
+        and re.search(r"until|\btil+|ends?|before|by |runs? |through|up to|valid|last(?:s|ing)? |截止|到|前|为止|有效", text)
         else None
     )
     speech = "zh" if re.search(r"chinese|中文", text) else "en" if re.search(r"english|英文", text) else None
     product = _copy_product(_GIVES_POINTS.sub(" ", _FREE_SHIPPING.sub(" ", text)), turn)
     named = _categories(product or "", turn)
     # “Tea” or “fishing gear” is the shelf, “breakfast tea” a product.
-    if named and product and len(re.sub(r"\b(?:gear|stuff|things|goods|equipment|products?)\b|用品|商品|产品|类", "", product).strip()) <= 8:
+    plain = re.sub(r"\b(?:gear|stuff|things|goods|equipment|products?)\b|用品|商品|产品|类", "", product or "").strip()
+    if named and product and len(plain) <= 8 and not (has_han(plain) and len(plain) > 4 and turn.sells(plain)):
         product = named[0]
     asked = {
         "channel": found.channel if found.channel != "phone" else None,
@@ -360,7 +363,7 @@ _COPY_TALK = re.compile(
     r"who|haven't|hasn't|bought|days?|weeks?|months?|until|till|ends?|sunday|monday|friday|everyone|all|our|three|two|few|some|words|wording|inviting|invite|tempt|tempting|remind|reminder|reminding|win|back|them|sale|special|week|weekend|"
     r"christmas|lapsed|quiet|inactive|regulars|code|little|til|same|version|short|launch|launching|new|arrival|arrivals|range|line)\b"
     "|封|过节|味儿|写一条|写一封|写个|写一个|写|帮我|文案|短信|邮件|微信|推送|公众号|朋友圈|站内信|通知|活动|促销|优惠|折扣|打折|会员|黄金|白银|青铜|铂金|钻石|语气|风格|俏皮|活泼|温暖|亲切|正式|简洁|喜庆|紧迫|中文|英文|版本|三个|一版|一条|一封|截止|推广|"
-    "面向|针对|给|发给|发|关于|主题|标题|吸引|召回|唤醒|老客|新客|顾客|客户|天没买|没买|百分之|折|上新|新品|周末|圣诞|春节"
+    "面向|针对|主推|力推|推荐|推一?下?|给|发给|发|关于|主题|标题|吸引|召回|唤醒|老客|新客|顾客|客户|天没买|没买|百分之|折|上新|新品|周末|圣诞|春节"
 )
 
 

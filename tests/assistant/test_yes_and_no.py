@@ -13,7 +13,7 @@ YES = [
     "yes", "Yes.", "YES!!", "yes please", "Yeah", "yep, go ahead", "ok", "OK!", "okay, do it", "sure", "Sure, thanks", "go ahead", "please do",
     "do it", "confirm", "confirmed", "correct", "that's right", "sounds good", "of course", "absolutely", "yes, cancel it", "cancel it please",
     "I'm sure", "fine", "no problem, go ahead", "是", "是的", "对", "对的。", "好", "好的", "好的，谢谢", "好呀", "行", "可以", "可以的！", "确认", "确定", "同意", "没问题", "嗯",
-    "嗯嗯", "取消吧", "确认取消", "就这样", "ｏｋ", "好，取消吧", "是的，确定", "对，就这样", "没问题，取消吧", "ok的",
+    "嗯嗯", "取消吧", "确认取消", "就这样", "ｏｋ", "好，取消吧", "是的，确定", "对，就这样", "没问题，取消吧", "ok的", "yes do", "ok, do", "可以了", "行吧", "好了",
 ]  # fmt: skip
 NO = [
     "no", "No.", "nope", "no thanks", "no, thank you", "don't", "stop", "wait", "never mind", "nevermind", "keep it", "leave it", "not now",

@@ -37,6 +37,10 @@ _OWN_WORDS = {
     "adjust_points": r"book (?:it|them)|add them|入账吧?|加吧",
     "redeem_points": r"use (?:them|it)|redeem (?:them|it)|[抵用换]吧",
     "apply_coupon": r"use it|apply it|用吧",
+    "audience_build": r"(?:save|keep) (?:it|them|that)|存吧?|存了吧?|保存吧?|存起来吧?",
+    "create_campaign": r"set (?:it|that) up|(?:create|make) it|建吧?|建了吧?|创建吧?",
+    "send_campaign": r"(?:send|launch) (?:it|them)(?: out| now)?|发吧?|发了吧?|发出去吧?|发送吧?",
+    "adopt_policy": r"(?:adopt|propose) it|put it forward|提交吧?|采用吧?",
     "change_consent": r"(?:stop|set) (?:it|them)|[停关设]吧|关掉吧?",
 }
 # Words that only go along: they say nothing by themselves.

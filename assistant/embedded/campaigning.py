@@ -37,6 +37,7 @@ _SAVES = re.compile(
 )
 
 
+_SUPPOSES = re.compile(r"\bwhat if\b|\bsuppose\b|\bif we\b|假如|如果|要是|假设")
 _IN_FORCE = re.compile(r"\beffective\b|\bin force\b|\bfor real\b|\bbackdate|\bmake it official|生效|算数|执行|落地|正式启用|正式改|拍板")
 _OF_CAMPAIGNS = frozenset(
     "audience_build audience_export check_copy estimate_uplift create_campaign send_campaign campaign_results best_send_time recommend_coupon".split()
@@ -60,6 +61,12 @@ def goes_on(turn: Turn, label: str) -> str | None:
         return "ask_policy"
     if label in ("policy_what_if", "compare_policies") and rules_in(turn.text) and _IN_FORCE.search(text):
         return "adopt_policy"
+    if (
+        label not in ("policy_what_if", "compare_policies", "adopt_policy", "write_copy", "check_copy")
+        and _SUPPOSES.search(text)
+        and set(rules_in(turn.text)) & {"earning", "expiry_months", "grace_days", "points_per_unit"}
+    ):
+        return "policy_what_if"
     if SEARCHES.search(text) and label not in ("compare_policies", "adopt_policy"):
         return "policy_what_if"
     if (

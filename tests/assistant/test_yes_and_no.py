@@ -47,6 +47,22 @@ def test_anything_with_a_but_a_question_or_something_else_is_neither(text: str) 
     assert reads_as(text) is None
 
 
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [
+        ("audience_build", "对，存吧"),
+        ("audience_build", "yes, save it"),
+        ("create_campaign", "嗯，建"),
+        ("create_campaign", "set it up"),
+        ("send_campaign", "发吧"),
+        ("send_campaign", "ok, send it out"),
+    ],
+)
+def test_a_yes_may_name_what_its_card_does_and_nothing_else(tool: str, text: str) -> None:
+    assert reads_as(text, tool) == "yes"
+    assert reads_as(text, "erase_me") is None
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_read_without_failing(text: str) -> None:
     assert reads_as(text) in ("yes", "no", None)

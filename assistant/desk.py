@@ -220,11 +220,17 @@ class Desk:
             return memory.stored(session, thread_id)
 
     def audience_choices(self) -> dict[str, list[Any]]:
-        """What an audience can be built from: tiers, cities, categories and groups of this shop."""
+        """What an audience can be built from: tiers, cities, countries, categories and groups of this shop."""
         with self.database.read() as session:
-            cities, shelves = audience.cities(session), audience.categories(session)
+            cities, countries, shelves = audience.cities(session), audience.countries(session), audience.categories(session)
         groups = list(segments.PATTERNS) if self.fitted is not None and self.fitted.segments is not None else []
-        return {"tiers": [(t.name_en, t.key) for t in self.rules.tiers.levels], "cities": cities[:60], "categories": shelves, "segments": groups}
+        return {
+            "tiers": [(t.name_en, t.key) for t in self.rules.tiers.levels],
+            "cities": cities[:60],
+            "countries": countries[:60],
+            "categories": shelves,
+            "segments": groups,
+        }
 
     def write_copy(self, facts: dict[str, Any]) -> list[dict[str, str]]:
         """Three wordings of a campaign message: by the language model when there is one, checked, else (or where `by` says so) embedded."""

@@ -73,15 +73,20 @@ def conditions_of(bench: Bench, wanted: Wanted, unknown: list[str]) -> Condition
     )
 
 
-def where_of(bench: Bench, wanted: Wanted, or_also: Sequence[Wanted] | None, but_not: Wanted | None, unknown: list[str]) -> Where:
-    """The whole condition: what is wanted, or any of the others, without what is not. Raises BadInput for one that cannot be."""
+def where_of(bench: Bench, wanted: Wanted, or_also: Sequence[Wanted] | None, but_not: Wanted | Sequence[Wanted] | None, unknown: list[str]) -> Where:
+    """The whole condition: what is wanted, or any of the others, without what is not (any of it, where several are named). Raises BadInput for one that cannot be."""
     try:
         parts = [conditions_of(bench, one, unknown).where() for one in (wanted, *(or_also or ()))]
         where = conditions.either(*parts)
-        return conditions.but_not(where, conditions_of(bench, but_not, unknown).where()) if but_not else where
+        unwanted = [conditions_of(bench, one, unknown).where() for one in _each(but_not)]
+        return conditions.but_not(where, conditions.either(*unwanted)) if unwanted else where
     except ValidationError as error:
         why = "; ".join(str(one["msg"]).removeprefix("Value error, ") for one in error.errors()[:2])
         raise BadInput(f"These conditions cannot be: {why}.", rule="audience_impossible", why=why) from error
+
+
+def _each(but_not: Wanted | Sequence[Wanted] | None) -> list[Wanted]:
+    return [but_not] if isinstance(but_not, Wanted) else list(but_not or ())
 
 
 class AudienceCount(Record):
@@ -98,12 +103,12 @@ class AudienceCount(Record):
     members_in_all: int
     conditions: dict[str, Any]
     or_also: list[dict[str, Any]]
-    but_not: dict[str, Any] | None
+    but_not: list[dict[str, Any]]
     unknown: list[str]
 
 
 _OrAlso = Annotated[list[Wanted] | None, Field(description="others who count as well", max_length=4)]
-_ButNot = Annotated[Wanted | None, Field(description="whoever is all of this is left out")]
+_ButNot = Annotated[Wanted | list[Wanted] | None, Field(description="whoever is all of this is left out; of several, whoever is all of any one")]
 
 
 @tool(*MARKETERS)
@@ -142,7 +147,7 @@ def audience_count(
         currency=bench.rules.currency,
         conditions=told,
         or_also=[said_of(one) for one in or_also or ()],
-        but_not=said_of(but_not) if but_not else None,
+        but_not=[said_of(one) for one in _each(but_not)],
         unknown=unknown,
         **counted.model_dump(),
     )
@@ -188,7 +193,7 @@ class AudienceShown(Record):
     channel: str | None
     conditions: dict[str, Any]
     or_also: list[dict[str, Any]]
-    but_not: dict[str, Any] | None
+    but_not: list[dict[str, Any]]
     unknown: list[str]
     matching: int
     without_consent: int
@@ -203,7 +208,12 @@ class AudienceShown(Record):
 
 
 def preview_audience(
-    bench: Bench, name: str, wanted: Wanted, or_also: list[Wanted] | None = None, but_not: Wanted | None = None, channel: MessageChannel | None = None
+    bench: Bench,
+    name: str,
+    wanted: Wanted,
+    or_also: list[Wanted] | None = None,
+    but_not: Wanted | list[Wanted] | None = None,
+    channel: MessageChannel | None = None,
 ) -> AudienceShown:
     """The audience as it stands today."""
     unknown = list[str]()
@@ -212,7 +222,7 @@ def preview_audience(
         raise NotFound(f"The shop knows no {', '.join(unknown)[:80]}.", rule="audience_unknown", name=", ".join(unknown)[:80])
     shown = _shown(bench, where, name=name.strip(), channel=channel)
     return shown.model_copy(
-        update={"conditions": said_of(wanted), "or_also": [said_of(one) for one in or_also or ()], "but_not": said_of(but_not) if but_not else None}
+        update={"conditions": said_of(wanted), "or_also": [said_of(one) for one in or_also or ()], "but_not": [said_of(one) for one in _each(but_not)]}
     )
 
 
@@ -232,11 +242,6 @@ def audience_build(
     return shown.model_copy(update={"audience_id": kept.id, "version": kept.version})
 
 
-def save_where(bench: Bench, name: str, where: Where, channel: str | None) -> Audience:
-    """Keep an audience from a whole condition, as the studio's page does."""
-    return audience.save(bench.session, name, where, channel=channel, by=bench.caller.account_id, now=bench.now)
-
-
 def _shown(bench: Bench, where: Where, *, name: str, channel: str | None, kept: Audience | None = None) -> AudienceShown:
     counted = audience.count(bench.session, where, on=bench.today, channel=channel)
     overlaps = [
@@ -253,7 +258,7 @@ def _shown(bench: Bench, where: Where, *, name: str, channel: str | None, kept: 
         channel=channel,
         conditions={},
         or_also=[],
-        but_not=None,
+        but_not=[],
         unknown=[],
         sample=[f"{m.name or m.id} ({m.id})" for m in audience.sample(bench.session, where, on=bench.today, limit=4)],
         traits=_traits(bench, where),

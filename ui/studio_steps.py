@@ -26,7 +26,18 @@ TONES = ["warm", "playful", "plain", "festive", "urgent"]
 KINDS = ["percent", "amount", "points", "benefit", "none"]
 OCCASIONS = ["offer", "win_back", "new_arrival", "back_in_stock", "thank_you", "points", "birthday", "season"]
 # Conditions that have a field of their own on the page.
-_FIELDS = {"tiers", "cities", "categories", "segments", "not_bought_for_days", "spent_at_least", "spent_at_most", "churn_from_percent", "languages"}
+_FIELDS = {
+    "tiers",
+    "cities",
+    "countries",
+    "categories",
+    "segments",
+    "not_bought_for_days",
+    "spent_at_least",
+    "spent_at_most",
+    "churn_from_percent",
+    "languages",
+}
 # What the page proposes belongs to no chat.
 _THREAD = "studio"
 
@@ -63,6 +74,9 @@ class Panel:
         with gr.Row():
             self.tiers = self._field(gr.Dropdown(places["tiers"], multiselect=True, value=[], label=say("tier", "en"), elem_id="tiers"), "tier")
             self.cities = self._field(gr.Dropdown(places["cities"], multiselect=True, value=[], label=say("city", "en"), elem_id="cities"), "city")
+            self.countries = self._field(
+                gr.Dropdown(places["countries"], multiselect=True, value=[], label=say("country", "en"), elem_id="countries"), "country"
+            )
             self.categories = self._field(
                 gr.Dropdown(places["categories"], multiselect=True, value=[], label=say("bought_from", "en"), elem_id="categories"), "bought_from"
             )
@@ -83,8 +97,8 @@ class Panel:
             self.not_categories = self._field(
                 gr.Dropdown(places["categories"], multiselect=True, value=[], label=say("not_bought", "en"), elem_id="not-categories"), "not_bought"
             )
-        # What the sentence said beyond the fields: other members who count as well, and conditions without a field.
-        self.also, self.rest = gr.State([]), gr.State({})
+        # What the sentence said beyond the fields: other members who count as well, conditions without a field, and who else is left out.
+        self.also, self.rest, self.nor = gr.State([]), gr.State({}), gr.State([])
         self.count = gr.HTML(elem_id="count", padding=False)
         with gr.Row():
             self.name = self._field(gr.Textbox(label=say("audience_name", "en"), elem_id="audience-name", max_length=60, scale=3), "audience_name")
@@ -151,8 +165,8 @@ class Panel:
 
     def conditions(self) -> list[Any]:
         """The fields an audience is made of."""
-        fields = [self.tiers, self.cities, self.categories, self.segments, self.quiet, self.least, self.most, self.risk]
-        return [*fields, self.consent, self.speaks, self.not_tiers, self.not_categories, self.also, self.rest]
+        fields = [self.tiers, self.cities, self.countries, self.categories, self.segments, self.quiet, self.least, self.most, self.risk]
+        return [self.consent, *fields, self.speaks, self.not_tiers, self.not_categories, self.also, self.rest, self.nor]
 
     def wire(self, language: Any) -> None:
         """Connect the widgets to the desk."""
@@ -160,24 +174,28 @@ class Panel:
         offer = [self.kind, self.value, self.minimum, self.until]
         card = [self.card, self.card_text, self.yes, self.no, self.waiting, self.done]
 
-        def whom(given: tuple[Any, ...], saved: Any) -> dict[str, Any]:
-            return {"audience_name": saved} if saved else {"wanted": self._wanted(given).get("wanted", {})}
+        def reckoned(tool: str, given: tuple[Any, ...], saved: Any, speech: str, request: gr.Request, **offer: Any) -> str:
+            meant = {"audience_name": saved} if saved else self._wanted(given)
+            if "or_also" in meant or "but_not" in meant:
+                # An estimate takes plain conditions; leaving the others out unsaid would answer for other people.
+                return f'<div class="card warn">{escape(say("save_first", speech))}</div>'
+            return self._told(tool, {**meant, **offer}, speech, request)
 
         n = len(asked)
 
         def keep(name: str, *given: Any) -> list[Any]:
             *values, speech, request = given
-            arguments = {"name": (name or "").strip(), **self._wanted(tuple(values)), **({"channel": values[8]} if values[8] else {})}
+            arguments = {"name": (name or "").strip(), **self._wanted(tuple(values)), **({"channel": values[0]} if values[0] else {})}
             return self._propose("audience_build", arguments, speech, request)
 
         def estimated(*given: Any) -> str:
             kind, value, saved, speech, request = given[n:]
             amount = {"value": float(value)} if value and kind != "none" else {}
-            return self._told("estimate_uplift", {**whom(given[:n], saved), "offer": kind, **amount}, speech, request)
+            return reckoned("estimate_uplift", given[:n], saved, speech, request, offer=kind, **amount)
 
         def advised(*given: Any) -> str:
             saved, speech, request = given[n:]
-            return self._told("recommend_coupon", whom(given[:n], saved), speech, request)
+            return reckoned("recommend_coupon", given[:n], saved, speech, request)
 
         def written(round_: int, *given: Any) -> list[Any]:
             *copy, speech, request = given
@@ -256,7 +274,7 @@ class Panel:
     # --- what is asked of the desk ------------------------------------------------------
 
     def _wanted(self, given: tuple[Any, ...]) -> dict[str, Any]:
-        tiers, cities, categories, segments, quiet, least, most, risk, _, speaks, not_tiers, not_categories, also, rest = given
+        _, tiers, cities, countries, categories, segments, quiet, least, most, risk, speaks, not_tiers, not_categories, also, rest, nor = given
         if not_tiers:
             every = [level.key for level in self.desk.rules.tiers.levels]
             tiers = [key for key in (tiers or every) if key not in not_tiers]
@@ -264,6 +282,7 @@ class Panel:
             **(rest or {}),
             "tiers": tiers,
             "cities": cities,
+            "countries": countries,
             "categories": categories,
             "segments": segments,
             "not_bought_for_days": int(quiet) if quiet else None,
@@ -275,13 +294,14 @@ class Panel:
         found: dict[str, Any] = {"wanted": {k: v for k, v in wanted.items() if v not in (None, "", [])}}
         if also:
             found["or_also"] = also
-        if not_categories:
-            found["but_not"] = {"categories": not_categories}
+        unwanted = [*(nor or []), *([{"categories": not_categories}] if not_categories else [])]
+        if unwanted:
+            found["but_not"] = unwanted
         return found
 
     def _counted(self, given: tuple[Any, ...], speech: str, request: gr.Request) -> str:
         asked = self._wanted(given)
-        consent = given[8]
+        consent = given[0]
         more = {name: asked[name] for name in ("or_also", "but_not") if name in asked}
         outcome = self._call("audience_count", {**asked["wanted"], **more, **({"consent": consent} if consent else {})}, request)
         if outcome is None:
@@ -294,24 +314,29 @@ class Panel:
         """The sentence as conditions, shown for editing."""
         caller = talk.caller_of(self.desk, self.tokens, request)
         found = self.desk.studio.understood(text) if caller and (text or "").strip() else {}
-        wanted, unwanted = found.get("wanted", {}), found.get("but_not", {})
+        wanted, nor = found.get("wanted", {}), found.get("but_not", [])
+        nor = [nor] if isinstance(nor, dict) else nor
+        # What is left out for one thing alone has a field; “but not gold tea buyers” stays whole.
+        plain = {name: values for one in nor if len(one) == 1 for name, values in one.items() if name in ("tiers", "categories")}
         fields = [
+            found.get("channel", ""),
             wanted.get("tiers", []),
             wanted.get("cities", []),
+            wanted.get("countries", []),
             wanted.get("categories", []),
             wanted.get("segments", []),
             wanted.get("not_bought_for_days"),
             wanted.get("spent_at_least"),
             wanted.get("spent_at_most"),
             wanted.get("churn_from_percent"),
-            found.get("channel", ""),
             (wanted.get("languages") or [""])[0],
-            unwanted.get("tiers", []),
-            unwanted.get("categories", []),
+            plain.get("tiers", []),
+            plain.get("categories", []),
             found.get("or_also", []),
             {k: v for k, v in wanted.items() if k not in _FIELDS},
+            [one for one in nor if len(one) > 1 or not plain.keys() & one.keys()],
         ]
-        note = "" if wanted or not (text or "").strip() else f'<div class="card warn">{escape(say("not_understood", speech))}</div>'
+        note = "" if wanted or nor or not (text or "").strip() else f'<div class="card warn">{escape(say("not_understood", speech))}</div>'
         return [*fields, note or self._counted(tuple(fields), speech, request)]
 
     def _told(self, tool: str, arguments: dict[str, Any], speech: str, request: gr.Request) -> str:
@@ -330,6 +355,8 @@ class Panel:
         day = _day(last)
         if day is None and (last or "").strip():
             return f'<div class="card warn">{escape(say("bad_day", speech))}</div>'
+        if kind == "percent" and value and not 1 <= value <= 90:
+            return f'<div class="card warn">{escape(say("bad_percent", speech))}</div>'
         asked = {
             "channel": channel,
             "tone": tone,

@@ -147,9 +147,9 @@ def wanted(turn: Turn) -> dict[str, Any]:
     found: dict[str, Any] = {"wanted": parts[0]} if parts and parts[0] else {}
     if len(parts) > 1:
         found["or_also"] = parts[1:]
-    unwanted = _flat(turn, outside) if outside else {}
+    unwanted = [flat for piece in _WITHOUT.split(outside) if (flat := _flat(turn, piece))]
     if unwanted:
-        found["but_not"] = unwanted
+        found["but_not"] = unwanted[0] if len(unwanted) == 1 else unwanted
     return found
 
 

@@ -143,9 +143,7 @@ def _build(turn: Turn) -> Story:
     else:
         reach = channel(turn)
     asked.setdefault("wanted", {})
-    return told(
-        (yield Call("audience_build", {"name": quoted(turn) or name_for(turn, asked["wanted"] or asked.get("but_not", {})), **asked, **given(channel=reach)}))
-    )
+    return told((yield Call("audience_build", {"name": quoted(turn) or name_for(turn, asked["wanted"]), **asked, **given(channel=reach)})))
 
 
 _AMENDS = re.compile(r"\btoo\b|\balso\b|as well|instead|same name|rather|make it|change|换成|改成|改|加上|再加|不对|换", re.IGNORECASE)

@@ -153,6 +153,10 @@ def test_how_many_orders(text: str, number: int | None) -> None:
             "gold members outside the UK or Ireland who haven't bought for 60 days",
             {"wanted": {"tiers": ["gold"], "not_bought_for_days": 60}, "but_not": {"countries": ["United Kingdom", "Ireland"]}},
         ),
+        (
+            "silver members, but not tea buyers, outside Leeds",
+            {"wanted": {"tiers": ["silver"]}, "but_not": [{"categories": ["tea"]}, {"cities": ["Leeds"]}]},
+        ),
         ("members who live in the States", {"wanted": {"countries": ["USA"]}}),
         ("英国以外的金卡会员", {"wanted": {"tiers": ["gold"]}, "but_not": {"countries": ["United Kingdom"]}}),
         ("除了伦敦以外的会员", {"but_not": {"cities": ["London"]}}),

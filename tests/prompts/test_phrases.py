@@ -112,6 +112,7 @@ STAFF_CALLS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             for channel, language, tone in (("push", "en", "playful"), ("in_app", "zh", "festive"), ("sms", "zh", "urgent"))
         ),
         ("audience_count", {"tiers": ["gold"], "or_also": [{"churn_from_percent": 60}], "but_not": {"categories": ["tea"], "segments": ["sleeping"]}}),
+        ("audience_count", {"but_not": [{"tiers": ["gold"]}, {"countries": ["United Kingdom"], "cities": ["Leeds"]}]}),
         ("audience_build", {"name": "Quiet", "wanted": {"not_bought_for_days": 60, "points_at_least": 1000}, "channel": "email"}),
         *(("audience_build", {"name": "Few", "wanted": asked}) for asked in ({"points_at_least": 500}, {"countries": ["United Kingdom"]}, {"tiers": ["gold"]})),
         ("audience_build", {"name": "Nowhere", "wanted": {"cities": ["Atlantis"]}}),

@@ -122,6 +122,8 @@ def test_either_or_and_but_not_mean_what_they_say(desk: Desk) -> None:
     assert both == gold + silver
     assert size(tiers=["silver"], but_not={"languages": ["zh"]}) == size(tiers=["silver"], languages=["en"])
     assert size(tiers=["silver"], but_not={"tiers": ["silver"]}) == 0
+    two = [{"languages": ["zh"]}, {"cities": ["London"]}]
+    assert size(but_not=two) == size() - size(languages=["zh"]) - size(languages=["en"], cities=["London"])
 
 
 def test_a_campaign_writes_to_each_once_holds_some_out_and_never_goes_twice(sent: Desk) -> None:

@@ -37,6 +37,18 @@ def test_a_sentence_becomes_conditions_that_can_be_changed(visit: Visit) -> None
     expect(page.locator("#count .soft").first).not_to_have_text(before)
 
 
+def test_nothing_a_sentence_says_is_lost_on_the_page(visit: Visit) -> None:
+    page = visit("marketer", "/marketer")
+    fill(page, "#sentence", "members in the UK with 100 points or more outside Leeds but not tea buyers")
+    page.locator("#understand").click()
+    expect(page.locator("#countries")).to_contain_text("United Kingdom")
+    expect(page.locator("#not-categories")).to_contain_text("tea")
+    for words in ("at least 100 points", "but not", "Leeds", "bought tea"):
+        expect(page.locator("#count")).to_contain_text(words)
+    page.locator("#estimate").click()
+    expect(page.locator("#outlook")).to_contain_text("Save the audience first")
+
+
 def test_from_an_audience_to_a_campaign_that_was_sent(visit: Visit, faced: Desk) -> None:
     page = visit("marketer", "/marketer")
     fill(page, "#sentence", "members who bought in the last 365 days")

@@ -9,7 +9,6 @@ bought anyway. How effects are learned stands in uplift.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -135,11 +134,13 @@ def outlook(
     margin: float,
     points_worth: float = 0.0,
     everyone: bool = False,
+    instead: pd.Series | None = None,
 ) -> Outlook:
     """The expected effect of an offer on members' rows.
 
     kind: percent (value per cent), amount (minor units an order), points (their worth in `points_worth`), benefit (value in minor
     units an order) or none. A deeper discount pulls with the root of its depth against the past campaigns' average: an assumption.
+    An offer is worth it for a member when it leaves more than nothing, and more than what else could be done (`instead`, net by member).
     """
     rows = rows[rows["orders"] > 0]
     error, told = _effects(rows, reactions)
@@ -153,7 +154,8 @@ def outlook(
     gain = effect * value_cents * margin
     cost = np.maximum(anyway + effect, 0) * give
     net = gain - cost
-    worth = np.ones(len(net), bool) if everyone else net > 0
+    other = np.zeros(len(net)) if instead is None else np.maximum(instead.reindex(rows.index).fillna(0.0).to_numpy(float), 0)
+    worth = np.ones(len(net), bool) if everyone else net > other
     made = pd.DataFrame({"effect": effect, "anyway": anyway, "gain": gain, "cost": cost, "net": net, "worth": worth}, index=rows.index)
     mine = made[made["worth"]]
     # The average effect's error is everybody's: all are wrong together.
@@ -194,10 +196,24 @@ def _depth(kind: str, value: float, points_worth: float, order_cents: Numbers) -
     return np.zeros(len(usual))
 
 
+@dataclass(frozen=True)
+class Choice:
+    """One discount for some members: its outlook over those it beats a bare message for, and what is left `in_all` with such a message to the others."""
+
+    percent: int
+    seen: Outlook
+    in_all: float
+
+
 def best_offer(
     rows: pd.DataFrame, reactions: Reactions | None, *, margin: float, percents: tuple[int, ...] = (5, 8, 10, 12, 15, 20)
-) -> list[tuple[str, Any, Outlook]]:
-    """Discounts and a bare message for some members, most left over first."""
-    found = [("none", 0, outlook(rows, reactions, kind="none", value=0, margin=margin))]
-    found += [("percent", percent, outlook(rows, reactions, kind="percent", value=percent, margin=margin)) for percent in percents]
-    return sorted(found, key=lambda one: -one[2].net[0])
+) -> tuple[Outlook, list[Choice]]:
+    """A bare message to some members, and discounts for those they beat it for, most left over in all first."""
+    bare = outlook(rows, reactions, kind="none", value=0, margin=margin)
+    message = bare.by_member["net"].clip(lower=0)
+    found = []
+    for percent in percents:
+        seen = outlook(rows, reactions, kind="percent", value=percent, margin=margin, instead=message)
+        mine = seen.by_member["worth"]
+        found.append(Choice(percent, seen, float(message[~mine].sum() + seen.by_member.loc[mine, "net"].sum())))
+    return bare, sorted(found, key=lambda one: -one.in_all)

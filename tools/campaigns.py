@@ -17,7 +17,7 @@ from members.tables import Audience, Campaign, Member
 from prompts import personal
 from tools.bench import Bench, Record, cents, money
 from tools.gateway import tool
-from tools.marketer import MARKETERS, MessageChannel, Name, Wanted, where_of
+from tools.marketer import MARKETERS, MessageChannel, Name, Whom, where_of
 from tools.offers import AudienceName, OfferKind, UpliftEstimate, Value, amount_of, costs, estimate, outlook, outlook_of_all, rows_of
 from tools.wording import Brief, Occasion, Tone, blocks, brief, drawn, judged, person
 
@@ -79,7 +79,7 @@ def preview_campaign(
     bench: Bench,
     name: str,
     audience_name: str | None = None,
-    wanted: Wanted | None = None,
+    wanted: Whom | None = None,
     channel: Any = None,
     language: Any = None,
     tone: Any = "warm",
@@ -105,12 +105,13 @@ def preview_campaign(
     return _campaign_shown(bench, sketch, kept, warnings=warnings, everyone=discount_everyone)
 
 
-def _kept_or_meant(bench: Bench, name: str, audience_name: str | None, wanted: Wanted | None) -> Audience:
+def _kept_or_meant(bench: Bench, name: str, audience_name: str | None, wanted: Whom | None) -> Audience:
     """The saved audience, or one of these conditions under the campaign's name, not kept yet. Raises NotFound for names the shop does not know."""
     if audience_name:
         return audience.get(bench.session, audience_name)
     unknown = list[str]()
-    where = where_of(bench, wanted or Wanted(), None, None, unknown)
+    wanted = wanted or Whom()
+    where = where_of(bench, wanted, wanted.or_also, wanted.but_not, unknown)
     if unknown:
         raise NotFound(f"The shop knows no {', '.join(unknown)[:80]}.", rule="audience_unknown", name=", ".join(unknown)[:80])
     if where == conditions.everyone():
@@ -319,7 +320,7 @@ def create_campaign(
     bench: Bench,
     name: Name,
     audience_name: AudienceName = None,
-    wanted: Annotated[Wanted | None, Field(description="conditions instead of a saved audience")] = None,
+    wanted: Annotated[Whom | None, Field(description="conditions instead of a saved audience")] = None,
     channel: MessageChannel | None = None,
     language: Annotated[Literal["en", "zh"] | None, Field(description="language of the message")] = None,
     tone: Tone = "warm",

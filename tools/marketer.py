@@ -111,6 +111,13 @@ _OrAlso = Annotated[list[Wanted] | None, Field(description="others who count as 
 _ButNot = Annotated[Wanted | list[Wanted] | None, Field(description="whoever is all of this is left out; of several, whoever is all of any one")]
 
 
+class Whom(Wanted):
+    """What a member must be, with others who count as well and whoever is left out."""
+
+    or_also: _OrAlso = None
+    but_not: _ButNot = None
+
+
 @tool(*MARKETERS)
 def audience_count(
     bench: Bench,

@@ -15,7 +15,7 @@ from members.errors import BadInput, RuleBroken
 from members.tables import Member
 from tools.bench import Bench, Record, cents, money
 from tools.gateway import Who, tool
-from tools.marketer import MARKETERS, Wanted, where_of
+from tools.marketer import MARKETERS, Whom, where_of
 
 OfferKind = Literal["percent", "amount", "points", "benefit", "none"]
 AudienceName = Annotated[str | None, Field(description="name or id of a saved audience", max_length=60)]
@@ -63,7 +63,7 @@ class UpliftEstimate(Record):
 def estimate_uplift(
     bench: Bench,
     audience_name: AudienceName = None,
-    wanted: Annotated[Wanted | None, Field(description="conditions instead of a saved audience")] = None,
+    wanted: Annotated[Whom | None, Field(description="conditions instead of a saved audience")] = None,
     offer: OfferKind = "percent",
     value: Value = None,
 ) -> UpliftEstimate:
@@ -74,13 +74,13 @@ def estimate_uplift(
     return estimate(bench, name, offer, amount, outlook(bench, rows, offer, amount))
 
 
-def meant(bench: Bench, audience_name: str | None, wanted: Wanted | None) -> tuple[str, Where, str | None]:
+def meant(bench: Bench, audience_name: str | None, wanted: Whom | None) -> tuple[str, Where, str | None]:
     """An audience by name, or by conditions, or everybody who may be written to."""
     if audience_name:
         kept = audience.get(bench.session, audience_name)
         return kept.name, audience.where_of(kept), kept.channel or None
     if wanted is not None:
-        return "", where_of(bench, wanted, None, None, []), None
+        return "", where_of(bench, wanted, wanted.or_also, wanted.but_not, []), None
     return "", conditions.everyone(), None
 
 
@@ -167,7 +167,7 @@ def estimate(bench: Bench, name: str, kind: Any, value: float, seen: Outlook) ->
 
 
 class CouponAdvice(Record):
-    """Offers for an audience or one member, most left over first; and for whom none pays."""
+    """Discounts for an audience or one member, most left over `in_all` first, each for whom it beats a message without an offer; the others get that message."""
 
     as_of: date
     currency: str
@@ -178,13 +178,15 @@ class CouponAdvice(Record):
     best: OfferKind
     best_value: float | None
     discount_pays: bool
+    in_all: str
+    message_alone: str
 
 
 @tool(*MARKETERS)
 def recommend_coupon(
     bench: Bench,
     audience_name: AudienceName = None,
-    wanted: Annotated[Wanted | None, Field(description="conditions instead of a saved audience")] = None,
+    wanted: Annotated[Whom | None, Field(description="conditions instead of a saved audience")] = None,
     who: Annotated[Who | None, Field(description="one member instead of an audience")] = None,
 ) -> CouponAdvice:
     """Which discount leaves most over for an audience or one member, whom it pays for, and who would buy anyway."""
@@ -195,21 +197,22 @@ def recommend_coupon(
     if not len(rows):
         raise RuleBroken("Nobody of them has ordered yet: there is nothing to reckon with.", rule="nobody_ordered")
     model = bench.means.fitted.uplift if bench.means.fitted else None
-    found = reactions.best_offer(rows, model, margin=bench.rules.campaigns.gross_margin)
-    told = [estimate(bench, name, kind, float(value), seen) for kind, value, seen in found]
-    discounts = [one for one in told if one.offer == "percent"]
-    best = discounts[0] if discounts and discounts[0].worth_it else told[0]
-    pays = bool(discounts and discounts[0].worth_it and float(discounts[0].net.expected) > 0)
+    bare, found = reactions.best_offer(rows, model, margin=bench.rules.campaigns.gross_margin)
+    options = [estimate(bench, name, "percent", float(one.percent), one.seen) for one in found]
+    best, alone = options[0], bare.net[0]
+    pays = best.worth_it > 0 and round(found[0].in_all) > round(alone)
     return CouponAdvice(
         as_of=bench.today,
         currency=bench.rules.currency,
         audience=name,
         member_id=member.id if member else None,
         member_name=member.name if member else "",
-        options=[best, *(one for one in told if one is not best)][:4],
+        options=options[:4],
         best=best.offer if pays else "none",
         best_value=best.value if pays else None,
         discount_pays=pays,
+        in_all=money(round(found[0].in_all if pays else alone)),
+        message_alone=money(round(alone)),
     )
 
 
@@ -235,7 +238,7 @@ class SendTime(Record):
 def best_send_time(
     bench: Bench,
     audience_name: AudienceName = None,
-    wanted: Annotated[Wanted | None, Field(description="conditions instead of a saved audience")] = None,
+    wanted: Annotated[Whom | None, Field(description="conditions instead of a saved audience")] = None,
     who: Annotated[Who | None, Field(description="one member instead of an audience")] = None,
 ) -> SendTime:
     """At what hour and on which weekday a member, an audience or the shop's members are likeliest to look, outside the quiet hours."""

@@ -174,12 +174,11 @@ class Panel:
         offer = [self.kind, self.value, self.minimum, self.until]
         card = [self.card, self.card_text, self.yes, self.no, self.waiting, self.done]
 
-        def reckoned(tool: str, given: tuple[Any, ...], saved: Any, speech: str, request: gr.Request, **offer: Any) -> str:
-            meant = {"audience_name": saved} if saved else self._wanted(given)
-            if "or_also" in meant or "but_not" in meant:
-                # An estimate takes plain conditions; leaving the others out unsaid would answer for other people.
-                return f'<div class="card warn">{escape(say("save_first", speech))}</div>'
-            return self._told(tool, {**meant, **offer}, speech, request)
+        def whom(given: tuple[Any, ...], saved: Any) -> dict[str, Any]:
+            if saved:
+                return {"audience_name": saved}
+            meant = self._wanted(given)
+            return {"wanted": {**meant.pop("wanted"), **meant}}
 
         n = len(asked)
 
@@ -191,11 +190,11 @@ class Panel:
         def estimated(*given: Any) -> str:
             kind, value, saved, speech, request = given[n:]
             amount = {"value": float(value)} if value and kind != "none" else {}
-            return reckoned("estimate_uplift", given[:n], saved, speech, request, offer=kind, **amount)
+            return self._told("estimate_uplift", {**whom(given[:n], saved), "offer": kind, **amount}, speech, request)
 
         def advised(*given: Any) -> str:
             saved, speech, request = given[n:]
-            return reckoned("recommend_coupon", given[:n], saved, speech, request)
+            return self._told("recommend_coupon", whom(given[:n], saved), speech, request)
 
         def written(round_: int, *given: Any) -> list[Any]:
             *copy, speech, request = given

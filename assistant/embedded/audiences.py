@@ -98,6 +98,13 @@ def named(turn: Turn) -> str | None:
     return words if 2 <= len(words) <= 40 else None
 
 
+def without_exclusions(text: str) -> str:
+    """A sentence without who is left out: “but not coffee buyers” says nothing of what is sold."""
+    cut = _WITHOUT.search(text)
+    rest = re.search(r"[,，;；。]", text[cut.end() :]) if cut else None
+    return text if cut is None else text[: cut.start()] + (text[cut.end() + rest.start() :] if rest else "")
+
+
 # --- conditions -------------------------------------------------------------------------
 
 _WITHOUT = re.compile(
@@ -140,6 +147,11 @@ def wanted(turn: Turn) -> dict[str, Any]:
         # “Without those in Leeds, all gold members”: the other way round.
         pieces = re.split(r"[,，;；]", outside, maxsplit=1)
         outside, inside = pieces[0], pieces[1] if len(pieces) > 1 else inside
+    if "，" in outside and inside:
+        # “不要买过茶的，送300积分”: the exclusion ends with its clause.
+        outside, _, more = outside.partition("，")
+        inside = f"{inside}，{more}" if not _WITHOUT.search(more) else inside
+        outside = outside if not _WITHOUT.search(more) else f"{outside} {more}"
     parts = [flat for piece in _OR.split(inside) if (flat := _flat(turn, piece))]
     alone = _flat(turn, inside)
     # Two halves that ask the same field are one list, not an either-or.
@@ -151,6 +163,11 @@ def wanted(turn: Turn) -> dict[str, Any]:
     if unwanted:
         found["but_not"] = unwanted[0] if len(unwanted) == 1 else unwanted
     return found
+
+
+_GIVEN_POINTS = re.compile(
+    r"\b(?:give|giving|gives|send|offer(?:ing)?|book|extra|bonus)\s+(?:\w+\s+){0,3}?\d[\d,]*\s*(?:extra |bonus )?(?:points|pts)\b|\d[\d,]*\s*(?:extra|bonus)\s+(?:points|pts)\b|(?:送|赠|加|返)[^，。\d]{0,6}\d[\d,]*\s*个?积?分"
+)
 
 
 def _flat(turn: Turn, text: str) -> dict[str, Any]:
@@ -170,6 +187,8 @@ def _flat(turn: Turn, text: str) -> dict[str, Any]:
         for name in ("spent_at_least", "spent_at_most", "spent_within_days"):
             found.pop(name, None)
         found["worth_at_least"] = float(amount)
+    # “Give them 300 points” says what they get, not what they have.
+    plain = _GIVEN_POINTS.sub(" ", plain)
     points = re.search(r"(\d[\d,]*)\s*(?:\+|or more)?\s*(?:points|pts)\b|积分(?:超过|大于|高于|多于|在)?\s*(\d[\d,]*)|(\d[\d,]*)\s*积?分(?:以上)?", plain)
     if points:
         found["points_at_least"] = int(next(g for g in points.groups() if g).replace(",", ""))
@@ -188,7 +207,7 @@ def _flat(turn: Turn, text: str) -> dict[str, Any]:
     return found
 
 
-_NOT_A_GROUP = r"\b(?:sale|coupon|discount code)\b"
+_NOT_A_GROUP = r"\b(?:sale|coupon|discount code|discounts?(?! (?:hunters?|lovers?|seekers?|shoppers?|buyers?)))\b"
 
 
 def channel(turn: Turn) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import prompts
 from assistant.embedded import wish
-from assistant.embedded.audiences import ID, NAMED, QUOTED, channel, known, named, quoted, wanted
+from assistant.embedded.audiences import ID, NAMED, QUOTED, channel, known, named, quoted, wanted, without_exclusions
 from assistant.embedded.ruling import SEARCHES, rules_in
 from assistant.embedded.skills import Call, Story, ask_back, given, skill, told, who_is_meant
 from assistant.embedded.turn import Turn
@@ -245,7 +245,8 @@ def _of_whom(turn: Turn) -> dict[str, Any]:
     name = known(turn, turn.audiences()) or (found.group().upper() if (found := ID.search(turn.text)) else None) or _quoted_alone(turn)
     if name:
         return {"audience_name": name}
-    asked = wanted(turn).get("wanted") or {}
+    meant = wanted(turn)
+    asked = {**meant.pop("wanted", {}), **meant}
     if not _BUYS.search(turn.text):
         # “10% off tea” says what is offered, not who they are.
         asked.pop("categories", None)
@@ -253,13 +254,14 @@ def _of_whom(turn: Turn) -> dict[str, Any]:
         return {"wanted": asked}
     before = turn.last("audience_count")
     last = turn.past[-1] if turn.past else None
-    if last is not None and last.tool == "audience_build" and turn.waits() and not last.arguments.get("or_also") and not last.arguments.get("but_not"):
+    if last is not None and last.tool == "audience_build" and turn.waits():
         # It waits for its yes still: who they are is known, its name is not.
-        return {"wanted": last.arguments["wanted"]}
+        told = last.arguments
+        return {"wanted": {**told["wanted"], **given(or_also=told.get("or_also"), but_not=told.get("but_not"))}}
     hand = _last_audience(turn)
     if hand:
         return {"audience_name": hand}
-    kept = {k: v for k, v in before.arguments.items() if k not in ("consent", "or_also", "but_not") and v not in (None, [])} if before else {}
+    kept = {k: v for k, v in before.arguments.items() if k != "consent" and v not in (None, [])} if before else {}
     if kept:
         return {"wanted": kept}
     words = named(turn)
@@ -291,8 +293,16 @@ def _going_on(turn: Turn, asked: dict[str, Any], tool: str) -> dict[str, Any]:
     before = turn.last(tool)
     if before is None or turn.last_tool() != tool or len(turn.text) > 60:
         return asked
+    whole = len(turn.text) >= (12 if has_han(turn.text) else 24) and ("wanted" in asked or "audience_name" in asked)
+    if whole and not wish.continues(turn.text):
+        # A question of its own: who was meant before is not meant now.
+        return asked
     kept = {k: v for k, v in before.arguments.items() if v not in (None, [])}
-    whom = {**kept.get("wanted", {}), **asked.get("wanted", {})}
+    before_, now = kept.get("wanted", {}), asked.get("wanted", {})
+    whom = {**before_, **now}
+    if before_.get("but_not") and now.get("but_not"):
+        # “And outside London?” leaves out more; it brings nobody back.
+        whom["but_not"] = [one for part in (before_["but_not"], now["but_not"]) for one in (part if isinstance(part, list) else [part])]
     joined = {**kept, **asked}
     if "audience_name" in asked:
         return joined
@@ -376,11 +386,12 @@ def _create(turn: Turn) -> Story:
         whom = {"audience_name": next(g for g in mentions.groups() if g)}
     elif quoted(turn) and whom.get("audience_name") == quoted(turn):
         # The one name said is the campaign's; whom it is for is said otherwise or stands in the talk before.
-        asked = wanted(turn).get("wanted")
+        meant = wanted(turn)
+        asked = {**meant.pop("wanted", {}), **meant}
         whom = {"wanted": asked} if asked else given(audience_name=_last_audience(turn)) or {"audience_name": quoted(turn)}
     if not whom:
         return ask_back(turn, "missing_audience", "audience")
-    about = turn.text.replace(whom.get("audience_name") or "\n", " ")
+    about = without_exclusions(turn.text.replace(whom.get("audience_name") or "\n", " "))
     copy = wish.copy(replace(turn, text=_SETTING_UP.sub(" ", NAMED.sub(" ", QUOTED.sub(" ", about)))))
     gives = offer(turn)
     holdout = re.search(
@@ -394,7 +405,7 @@ def _create(turn: Turn) -> Story:
     budget = re.search(r"(?:budget|cap|spend no more than|预算|不超过|上限)(?:\D{0,12}?)(\d[\d,]*(?:\.\d+)?)\s*(k)?", text)
     many = re.search(r"\b(?:a/b/c|three (?:versions|variants)|3 (?:versions|variants))\b|三个?版本|三版", text)
     one = re.search(r"\b(?:one version|single version|no a/b)\b|一个版本|单版本", text)
-    product = _product(turn, copy.get("product"))
+    product = _product(replace(turn, text=about), copy.get("product"))
     least = _MINIMUM.search(text) if gives.get("offer", "percent") in ("percent", "amount") and gives else None
     asked = {
         "name": _campaign_name(turn, whom, product),

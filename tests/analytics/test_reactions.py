@@ -198,16 +198,19 @@ def test_the_reason_told_is_the_one_planted(reactions: Reactions) -> None:
     assert told.drop(columns="base").abs().mean().idxmax() == "carts_30"
 
 
-def test_the_best_offer_stands_first_and_a_bare_message_is_among_them(reactions: Reactions) -> None:
-    for model in (None, reactions):
-        found = best_offer(members(200, seed=7), model, margin=MARGIN)
-        left = [seen.net[0] for _, _, seen in found]
-        assert left == sorted(left, reverse=True) and {(kind, value) for kind, value, _ in found} == {
-            ("none", 0),
-            *(("percent", p) for p in (5, 8, 10, 12, 15, 20)),
-        }
+def test_discounts_go_to_whom_they_beat_a_bare_message_for_and_the_best_in_all_stands_first(reactions: Reactions) -> None:
+    for model in (reactions, None):
+        bare, found = best_offer(members(200, seed=7), model, margin=MARGIN)
+        assert sorted(one.percent for one in found) == [5, 8, 10, 12, 15, 20]
+        assert [one.in_all for one in found] == sorted((one.in_all for one in found), reverse=True)
+        message = bare.by_member["net"].clip(lower=0)
+        for one in found:
+            told = one.seen.by_member
+            assert (told["worth"] == (told["net"] > message)).all()
+            # Whoever is better off with the message gets the message: a mix never leaves less than it.
+            assert one.in_all == pytest.approx(np.maximum(told["net"], message).sum()) and one.in_all >= bare.net[0] - 1e-6
 
 
-def test_where_goods_leave_nothing_over_no_discount_is_best(reactions: Reactions) -> None:
-    kind, _, seen = best_offer(members(200, seed=7), reactions, margin=0.03)[0]
-    assert kind == "none" and seen.cost == 0
+def test_where_goods_leave_nothing_over_no_discount_beats_a_message(reactions: Reactions) -> None:
+    bare, found = best_offer(members(200, seed=7), reactions, margin=0.03)
+    assert all(one.seen.worth == 0 and one.in_all == pytest.approx(bare.net[0]) for one in found)

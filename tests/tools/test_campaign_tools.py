@@ -122,6 +122,10 @@ def test_either_or_and_but_not_mean_what_they_say(desk: Desk) -> None:
     assert both == gold + silver
     assert size(tiers=["silver"], but_not={"languages": ["zh"]}) == size(tiers=["silver"], languages=["en"])
     assert size(tiers=["silver"], but_not={"tiers": ["silver"]}) == 0
+    for tool, asked in (("estimate_uplift", {"offer": "none"}), ("create_campaign", {"name": "x", "offer": "none", "channel": "in_app"})):
+        whole, part = (call(desk, tool, wanted={"tiers": ["silver"], **more}, **asked).result for more in ({}, {"but_not": {"languages": ["zh"]}}))
+        reached = [(r.get("facts") or r).get("reachable") or r.get("members") for r in (whole, part)]
+        assert reached[0] > reached[1] > 0
     two = [{"languages": ["zh"]}, {"cities": ["London"]}]
     assert size(but_not=two) == size() - size(languages=["zh"]) - size(languages=["en"], cities=["London"])
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from members import audience, campaigns, conditions
 from members.access import Role
@@ -73,20 +73,16 @@ def conditions_of(bench: Bench, wanted: Wanted, unknown: list[str]) -> Condition
     )
 
 
-def where_of(bench: Bench, wanted: Wanted, or_also: Sequence[Wanted] | None, but_not: Wanted | Sequence[Wanted] | None, unknown: list[str]) -> Where:
+def where_of(bench: Bench, wanted: Wanted, or_also: Sequence[Wanted] | None, but_not: Sequence[Wanted] | None, unknown: list[str]) -> Where:
     """The whole condition: what is wanted, or any of the others, without what is not (any of it, where several are named). Raises BadInput for one that cannot be."""
     try:
         parts = [conditions_of(bench, one, unknown).where() for one in (wanted, *(or_also or ()))]
         where = conditions.either(*parts)
-        unwanted = [conditions_of(bench, one, unknown).where() for one in _each(but_not)]
+        unwanted = [conditions_of(bench, one, unknown).where() for one in but_not or ()]
         return conditions.but_not(where, conditions.either(*unwanted)) if unwanted else where
     except ValidationError as error:
         why = "; ".join(str(one["msg"]).removeprefix("Value error, ") for one in error.errors()[:2])
         raise BadInput(f"These conditions cannot be: {why}.", rule="audience_impossible", why=why) from error
-
-
-def _each(but_not: Wanted | Sequence[Wanted] | None) -> list[Wanted]:
-    return [but_not] if isinstance(but_not, Wanted) else list(but_not or ())
 
 
 class AudienceCount(Record):
@@ -108,7 +104,12 @@ class AudienceCount(Record):
 
 
 _OrAlso = Annotated[list[Wanted] | None, Field(description="others who count as well", max_length=4)]
-_ButNot = Annotated[Wanted | list[Wanted] | None, Field(description="whoever is all of this is left out; of several, whoever is all of any one")]
+# One condition alone may come without its list.
+_ButNot = Annotated[
+    list[Wanted] | None,
+    BeforeValidator(lambda said: [said] if isinstance(said, dict) else said),
+    Field(description="whoever is all of any one of these is left out", max_length=4),
+]
 
 
 class Whom(Wanted):
@@ -154,7 +155,7 @@ def audience_count(
         currency=bench.rules.currency,
         conditions=told,
         or_also=[said_of(one) for one in or_also or ()],
-        but_not=[said_of(one) for one in _each(but_not)],
+        but_not=[said_of(one) for one in but_not or ()],
         unknown=unknown,
         **counted.model_dump(),
     )
@@ -219,7 +220,7 @@ def preview_audience(
     name: str,
     wanted: Wanted,
     or_also: list[Wanted] | None = None,
-    but_not: Wanted | list[Wanted] | None = None,
+    but_not: list[Wanted] | None = None,
     channel: MessageChannel | None = None,
 ) -> AudienceShown:
     """The audience as it stands today."""
@@ -229,7 +230,7 @@ def preview_audience(
         raise NotFound(f"The shop knows no {', '.join(unknown)[:80]}.", rule="audience_unknown", name=", ".join(unknown)[:80])
     shown = _shown(bench, where, name=name.strip(), channel=channel)
     return shown.model_copy(
-        update={"conditions": said_of(wanted), "or_also": [said_of(one) for one in or_also or ()], "but_not": [said_of(one) for one in _each(but_not)]}
+        update={"conditions": said_of(wanted), "or_also": [said_of(one) for one in or_also or ()], "but_not": [said_of(one) for one in but_not or ()]}
     )
 
 

@@ -314,7 +314,6 @@ class Panel:
         caller = talk.caller_of(self.desk, self.tokens, request)
         found = self.desk.studio.understood(text) if caller and (text or "").strip() else {}
         wanted, nor = found.get("wanted", {}), found.get("but_not", [])
-        nor = [nor] if isinstance(nor, dict) else nor
         # What is left out for one thing alone has a field; “but not gold tea buyers” stays whole.
         plain = {name: values for one in nor if len(one) == 1 for name, values in one.items() if name in ("tiers", "categories")}
         fields = [

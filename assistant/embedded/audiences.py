@@ -161,7 +161,7 @@ def wanted(turn: Turn) -> dict[str, Any]:
         found["or_also"] = parts[1:]
     unwanted = [flat for piece in _WITHOUT.split(outside) if (flat := _flat(turn, piece))]
     if unwanted:
-        found["but_not"] = unwanted[0] if len(unwanted) == 1 else unwanted
+        found["but_not"] = unwanted
     return found
 
 

@@ -302,7 +302,7 @@ def _going_on(turn: Turn, asked: dict[str, Any], tool: str) -> dict[str, Any]:
     whom = {**before_, **now}
     if before_.get("but_not") and now.get("but_not"):
         # “And outside London?” leaves out more; it brings nobody back.
-        whom["but_not"] = [one for part in (before_["but_not"], now["but_not"]) for one in (part if isinstance(part, list) else [part])]
+        whom["but_not"] = [*before_["but_not"], *now["but_not"]]
     joined = {**kept, **asked}
     if "audience_name" in asked:
         return joined

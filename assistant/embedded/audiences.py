@@ -207,7 +207,7 @@ def _flat(turn: Turn, text: str) -> dict[str, Any]:
     return found
 
 
-_NOT_A_GROUP = r"\b(?:sale|coupon|discount code|discounts?(?! (?:hunters?|lovers?|seekers?|shoppers?|buyers?)))\b"
+_NOT_A_GROUP = r"\b(?:sale|coupon|discount code|discounts?(?! (?:hunters?|lovers?|seekers?|shoppers?|buyers?)))\b|(?:给|送|发|打|有|啥|什么|多少|多大|哪种|不|没)[^，。]{0,4}(?:优惠|折扣)|(?:优惠|折扣)(?:也|都|给|多少|力度|能|要|券)"
 
 
 def channel(turn: Turn) -> str | None:

@@ -159,6 +159,8 @@ def test_how_many_orders(text: str, number: int | None) -> None:
         ),
         ("白银会员里不要买过茶的，送300积分", {"wanted": {"tiers": ["silver"]}, "but_not": [{"categories": ["tea"]}]}),
         ("gold members with 500 points or more: give them 300 points", {"wanted": {"tiers": ["gold"], "points_at_least": 500}}),
+        ("啥优惠也不给，光提醒一声呢", {}),
+        ("优惠敏感的会员", {"wanted": {"segments": ["bargain_hunters"]}}),
         ("which discount should silver members in Leeds get", {"wanted": {"tiers": ["silver"], "cities": ["Leeds"]}}),
         ("members who live in the States", {"wanted": {"countries": ["USA"]}}),
         ("英国以外的金卡会员", {"wanted": {"tiers": ["gold"]}, "but_not": [{"countries": ["United Kingdom"]}]}),

@@ -64,6 +64,12 @@ def answers(hit: Hit, question: str, kind: Kind) -> bool:
     return sum(_FITS[name] * value for name, value in found.items()) >= _FITS["cut"]
 
 
+# “1.2 L”, “220 克”, “5 件套”: what people leave off when they name a thing.
+_MEASURE = re.compile(
+    r"[\s,，]*\d[\d.x×]*\s*(?:l|ml|g|kg|cm|mm|m|w|升|毫升|克|千克|公斤|厘米|毫米|米|件套|片装?|只装?|个装?|支装?|包装?|袋|盒)\s*$", re.IGNORECASE
+)
+
+
 class Search:
     """Search over an open index. Rebuild with `refresh` after the index changed."""
 
@@ -82,9 +88,15 @@ class Search:
         self._spelling = Spelling(found for text in texts for found in re.findall(r"[a-z]+", normal(text)))
 
     def names_product(self, text: str) -> str | None:
-        """The id of a product whose whole name stands in the text, the longest name first."""
+        """The id of a product whose name stands in the text, whole or without the measure at its end, the longest name first."""
         said = text.lower()
-        found = [(len(name), entry.id) for entry in self._entries["products"] for name in entry.titles.values() if len(name) > 3 and name.lower() in said]
+        found = []
+        for entry in self._entries["products"]:
+            for name in entry.titles.values():
+                bare = _MEASURE.sub("", name)
+                # “Kettle” alone names no product, “Cove Temperature Kettle” does.
+                known = [name, *([bare] if len(bare) > (3 if has_han(bare) else 9) and (has_han(bare) or " " in bare) else [])]
+                found += [(len(one), entry.id) for one in known if len(one) > 3 and one.lower() in said]
         return max(found)[1] if found else None
 
     def entry(self, kind: Kind, entry_id: str) -> Entry | None:

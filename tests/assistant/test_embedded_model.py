@@ -89,6 +89,8 @@ FURTHER = [
     ("lina", "想给妈妈买个茶壶，五十镑以下", "search_products", {"max_price": 50.0}),
     ("lina", "How much does the Two-Tier Bamboo Steamer cost?", "product_details", {}),
     ("lina", "双层竹蒸笼有货吗", "product_details", {}),
+    ("lina", "海湾调温电水壶我会员价是几块", "product_details", {}),
+    ("lina", "what's my price for the cove temperature kettle", "product_details", {}),
     ("lina", "帮我找几款茶壶", "search_products", {}),
     ("lina", "礼品卡有效期多长", "ask_policy", {}),
     ("support", "How is M-10042 doing these days?", "member_insight", {"who": "M-10042"}),

@@ -6,6 +6,7 @@ effect to hold predictions and measurements against.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -32,18 +33,11 @@ def live_on(session: Session, truth: Truth, campaign: Campaign, *, days: int = 1
     number = max((int(i.removeprefix("O-")) for i in session.exec(select(Order.id)) if i.removeprefix("O-").isdigit()), default=20_000)
     rows = []
     for member_id in sorted(set(truth.coupon_type)):
-        orders = past.get(member_id, [])
-        drifted = (campaign.sent_on - date.fromisoformat(truth.drifts_on.get(member_id, "9999-12-31"))).days
-        mood = _DRIFTED if drifted >= 0 else 1.0
-        # The year behind holds days at full pace and days after drifting: only the former say what that pace was.
-        pace = mood * len(orders) / (_PACE_DAYS - (1 - mood) * min(drifted, _PACE_DAYS)) * days
-        effect, arm = COUPON_EFFECT[truth.coupon_type[member_id]], arms.get(member_id, "")
-        anyway = int(rng.poisson(pace))
-        adds = effect * min(1.0, mood * 1.2) if effect >= 0 else effect * _QUIETENED * pace
-        quiet, moved = rng.random() < -effect * _QUIETENED, rng.random() < adds
+        orders, arm = past.get(member_id, []), arms.get(member_id, "")
+        adds, anyway, written = _either_way(rng, truth, member_id, len(orders), campaign.sent_on, days)
         treated = arm not in ("", "holdout")
-        placed = [""] * (0 if treated and effect < 0 and quiet else anyway)
-        if treated and effect > 0 and moved:
+        placed = [""] * min(anyway, written if treated else anyway)
+        if treated and written > anyway:
             placed.append(codes[member_id].code if member_id in codes else "")
         for code in placed:
             if not orders:
@@ -53,6 +47,31 @@ def live_on(session: Session, truth: Truth, campaign: Campaign, *, days: int = 1
             _order(session, f"O-{number}", member_id, at, orders[int(rng.integers(len(orders)))], codes.get(member_id) if code else None, rng)
         rows.append((member_id, adds if orders else 0.0, arm, len(placed) if orders else 0))
     return pd.DataFrame(rows, columns=["member_id", "true", "arm", "orders"]).set_index("member_id")
+
+
+def _either_way(rng: np.random.Generator, truth: Truth, member_id: str, orders: int, sent_on: date, days: int) -> tuple[float, int, int]:
+    """What a campaign truly adds for a member with so many orders in the year before, and a draw of their orders without it and with it."""
+    drifted = (sent_on - date.fromisoformat(truth.drifts_on.get(member_id, "9999-12-31"))).days
+    mood = _DRIFTED if drifted >= 0 else 1.0
+    # The year behind holds days at full pace and days after drifting: only the former say what that pace was.
+    pace = mood * orders / (_PACE_DAYS - (1 - mood) * min(drifted, _PACE_DAYS)) * days
+    effect = COUPON_EFFECT[truth.coupon_type[member_id]]
+    anyway = int(rng.poisson(pace))
+    adds = effect * min(1.0, mood * 1.2) if effect >= 0 else effect * _QUIETENED * pace
+    quiet, moved = rng.random() < -effect * _QUIETENED, rng.random() < adds
+    return adds, anyway, 0 if effect < 0 and quiet else anyway + (1 if effect > 0 and moved else 0)
+
+
+def lived_again(
+    session: Session, truth: Truth, campaign: Campaign, member_ids: Sequence[str], *, times: int, days: int = 14, seed: int = 1
+) -> Iterator[pd.DataFrame]:
+    """The days after a campaign once more, so many times, nothing written: a member a row, with `true` and orders `without` and `with_it`."""
+    assert campaign.sent_on is not None
+    number = {member_id: len(orders) for member_id, orders in _past(session, campaign.sent_on).items()}
+    for n in range(times):
+        rng = np.random.default_rng([seed, n])
+        rows = [_either_way(rng, truth, m, number.get(m, 0), campaign.sent_on, days) if number.get(m) else (0.0, 0, 0) for m in member_ids]
+        yield pd.DataFrame(rows, columns=["true", "without", "with_it"], index=list(member_ids))
 
 
 def _past(session: Session, on: date) -> dict[str, list[list[OrderLine]]]:

@@ -464,7 +464,8 @@ def _table(title: str, head: list[str], rows: list[list[str]]) -> None:
 
 def _json(path: Path | None, figures: Any) -> None:
     if path is not None:
-        path.write_text(json.dumps(figures, ensure_ascii=False, indent=1), encoding="utf-8")
+        # NumPy's numbers are numbers, too.
+        path.write_text(json.dumps(figures, ensure_ascii=False, indent=1, default=lambda value: value.item()), encoding="utf-8")
 
 
 if __name__ == "__main__":

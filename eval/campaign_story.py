@@ -9,10 +9,13 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+
+import numpy as np
+from sqlmodel import Session
 
 from analytics import campaign_results, synthetic_campaigns
 from analytics.synthetic import Truth
@@ -21,6 +24,7 @@ from assistant.events import Answer
 from assistant.settings import load
 from eval import worlds
 from members import campaigns
+from members.tables import Campaign
 
 # Three sentences and the yes to each card; the holdout is large, so that a shop of some thousand members can show an effect.
 SAYS = (
@@ -33,6 +37,8 @@ SAYS = (
     "yes",
 )
 _DAYS = campaign_results.WINDOW_DAYS
+# One result is one draw: whether its interval is honest shows in many.
+_AGAIN = 200
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Story:
     measured: campaign_results.Effect | None
     true: float
     verdict: str
+    held_the_truth: float | None = None
 
 
 def play(home: Path, *, members: int, progress: Callable[[str], None] = lambda step: None) -> Story:
@@ -89,8 +96,23 @@ def _played(desk: Desk, members: int, progress: Callable[[str], None]) -> Story:
         campaign = campaigns.get(session, "Autumn test")
         until = worlds.DAY + timedelta(days=_DAYS)
         seen = campaign_results.measure(session, campaign, as_of=until, margin=desk.rules.campaigns.gross_margin)
+        progress(f"the two weeks {_AGAIN} times more")
+        held = _coverage(session, truth, campaign, until)
     written = lived[(lived["arm"] != "") & (lived["arm"] != "holdout")]
-    return Story(turns, members, seen.treated, seen.held, seen.predicted, seen.effects.get("orders"), float(written["true"].mean()), seen.verdict)
+    return Story(turns, members, seen.treated, seen.held, seen.predicted, seen.effects.get("orders"), float(written["true"].mean()), seen.verdict, held)
+
+
+def _coverage(session: Session, truth: Truth, campaign: Campaign, until: date) -> float:
+    """In what share of replays, each with arms drawn anew, the measured interval holds the true effect."""
+    rows = campaign_results.outcomes(session, campaign, until=until, margin=1.0)
+    before, share, rng = rows["before_orders"].to_numpy(float), float((rows["arm"] != "holdout").mean()), np.random.default_rng(3)
+    hits = []
+    for lived in synthetic_campaigns.lived_again(session, truth, campaign, list(rows.index), times=_AGAIN, days=_DAYS):
+        treated = rng.permutation(len(lived)) < share * len(lived)
+        orders = np.where(treated, lived["with_it"], lived["without"]).astype(float)
+        told = campaign_results.difference(orders[treated], orders[~treated], before_treated=before[treated], before_held=before[~treated])
+        hits.append(told.low <= float(lived["true"][treated].mean()) <= told.high)
+    return float(np.mean(hits))
 
 
 async def _said(desk: Desk, caller: Any, text: str, thread: str | None) -> Answer:
@@ -104,4 +126,7 @@ def table(story: Story) -> list[tuple[str, str]]:
     if story.measured is not None:
         m = story.measured
         rows.append(("measured against the holdout", f"{100 * m.lift:.1f} ({100 * m.low:.1f} to {100 * m.high:.1f})"))
-    return [*rows, ("true, as planted", f"{100 * story.true:.1f}")]
+    rows.append(("true, as planted", f"{100 * story.true:.1f}"))
+    if story.held_the_truth is not None:
+        rows.append((f"interval held the truth in {_AGAIN} replays", f"{100 * story.held_the_truth:.0f}%"))
+    return rows

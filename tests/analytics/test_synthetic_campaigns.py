@@ -12,7 +12,7 @@ import pytest
 from sqlmodel import Session, col, func, select
 
 from analytics.synthetic import COUPON_EFFECT, Truth
-from analytics.synthetic_campaigns import live_on
+from analytics.synthetic_campaigns import live_on, lived_again
 from members.database import Database, sqlite_url
 from members.tables import Campaign, CampaignMember, Coupon, Order, OrderLine, Payment
 
@@ -197,6 +197,19 @@ def test_whoever_drifts_away_today_hardly_orders_and_long_ago_keeps_what_was_lef
     # Nobody; all of them today; all more than a year ago, whose last year is the thin one already; all next year.
     never, today, long_ago, later = total(""), total(SENT.isoformat()), total("2025-01-01"), total("2027-06-01")
     assert never > 20 and today < 0.2 * never and long_ago == never == later
+
+
+def test_replays_show_both_ways_and_write_nothing(town: Town) -> None:
+    some = sorted(town.truth.coupon_type)[:120]
+    with town.database.read() as session:
+        campaign = town.send(session, by_turns)
+        before = session.exec(select(func.count()).select_from(Order)).one()
+        again = list(lived_again(session, town.truth, campaign, some, times=60))
+        assert session.exec(select(func.count()).select_from(Order)).one() == before
+    assert len(again) == 60 and all(list(one.index) == some for one in again)
+    added = pd.concat([one["with_it"] - one["without"] for one in again])
+    true = again[0]["true"]
+    assert (true == again[1]["true"]).all() and added.mean() == pytest.approx(true.mean(), abs=3 * added.std() / len(added) ** 0.5)
 
 
 # --- the orders themselves --------------------------------------------------------------

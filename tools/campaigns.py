@@ -116,7 +116,9 @@ def _kept_or_meant(bench: Bench, name: str, audience_name: str | None, wanted: W
         raise NotFound(f"The shop knows no {', '.join(unknown)[:80]}.", rule="audience_unknown", name=", ".join(unknown)[:80])
     if where == conditions.everyone():
         raise BadInput("For whom? Name a saved audience or say who they are.", rule="audience_empty")
-    return Audience(id="", version=0, name=name.strip(), conditions=where.model_dump(exclude_none=True, exclude_defaults=True), channel="")
+    # People of the campaign's own are no next version of an audience that happens to bear its name.
+    named = name.strip() if audience.saved(bench.session, name) is None else f"{name.strip()[:45]} · {bench.today}"
+    return Audience(id="", version=0, name=named, conditions=where.model_dump(exclude_none=True, exclude_defaults=True), channel="")
 
 
 class _Plan(Record):
@@ -340,7 +342,7 @@ def create_campaign(
     """Set up a campaign for an audience: offer, checked words, holdout, budget. Nothing is sent yet. Waits for a yes."""
     kept = _kept_or_meant(bench, name, audience_name, wanted)
     if not kept.id:
-        kept = audience.save(bench.session, name, audience.where_of(kept), channel=channel, by=bench.caller.account_id, now=bench.now)
+        kept = audience.save(bench.session, kept.name, audience.where_of(kept), channel=channel, by=bench.caller.account_id, now=bench.now)
     made = _plan(bench, kept, channel, language, offer, value, product, minimum, valid_until, send_on)
     told = _brief(bench, made, tone=tone, occasion=occasion, product=product)
     words, warnings = _words(bench, told, texts or _written(bench, told, variants))

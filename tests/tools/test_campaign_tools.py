@@ -14,7 +14,7 @@ from sqlmodel import col, func, select
 from assistant.desk import Desk
 from assistant.embedded.model import worded
 from eval import worlds
-from members import accounts, campaigns
+from members import accounts, audience, campaigns
 from members.access import Caller, Role
 from members.errors import RuleBroken
 from members.tables import Audience, Campaign, CampaignMember, Consent, Coupon, Member, Outgoing
@@ -277,6 +277,15 @@ def test_the_audience_meant_is_the_one_shown_whatever_bears_its_name_later(shop:
     card = turn.call("create_campaign", {"name": "Hello", "audience_name": "Tea friends", "value": 5.0})
     done(shop, "audience_build", name="Tea friends", wanted={"bought_within_days": 3000}, channel="email")
     assert turn.carry_out(card.result["approval_id"]).result["audience"] == "Tea frends"
+
+
+def test_a_campaign_leaves_an_audience_of_its_name_as_it_was(shop: Desk) -> None:
+    done(shop, "audience_build", name="Autumn", wanted={"tiers": ["gold"]}, channel="email")
+    _campaign(shop, "Autumn", wanted={"tiers": ["silver"]}, value=5.0)
+    with shop.database.read() as session:
+        kept = {one.name: (one.version, one.conditions) for one in audience.names(session)}
+    assert kept["Autumn"][0] == 1 and "gold" in str(kept["Autumn"][1])
+    assert "silver" in str(kept[f"Autumn · {worlds.DAY}"][1])
 
 
 def test_what_is_kept_are_the_words_that_were_shown(shop: Desk) -> None:
